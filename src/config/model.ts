@@ -1,0 +1,143 @@
+/**
+ * What the project file and the board file say, after parsing, normalising and checking: every path absolute, every
+ * default filled in, every size in bytes and duration in nanoseconds. Frozen; everything downstream reads it only.
+ */
+
+export interface Project {
+  /** The folder that holds the project file; relative paths of the file were resolved against it. */
+  readonly dir: string;
+  /** The project file itself. */
+  readonly file: string;
+  /** A DNS label: names the outputs. */
+  readonly name: string;
+  readonly board: Board;
+  readonly image: ImageConfig;
+  /** In the order of the project file; never empty. */
+  readonly nodes: readonly NodeConfig[];
+}
+
+export interface ImageConfig {
+  readonly hostname: string;
+  /** Debian packages asked for by the project, sorted, without those of board and runtimes. */
+  readonly packages: readonly string[];
+  /** Lines for authorized_keys (read from the files that the project names). */
+  readonly authorizedKeys: readonly string[];
+  /** Folders of the project's own overlays, in layering order. */
+  readonly overlays: readonly string[];
+}
+
+/** Which interpreter starts a node; `native` is none. */
+export type Runtime = "python" | "typescript" | "native";
+
+export interface NodeConfig {
+  /** A systemd instance name and file name: `[a-z0-9][a-z0-9-]*`. */
+  readonly name: string;
+  /** The source file, or for `native` the executable. */
+  readonly entry: string;
+  readonly runtime: Runtime;
+  /** Arguments after the program. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly schedule: Schedule;
+  readonly memory: MemoryConfig;
+  readonly limits: LimitsConfig;
+  readonly restart: "no" | "on-failure" | "always";
+  /** Supplementary groups for devices (`gpio`, `i2c`, …). */
+  readonly groups: readonly string[];
+}
+
+/** Scheduling as sched_setattr(2) takes it. Times are nanoseconds. */
+export type Schedule = SchedulePolicy & {
+  /** CPUs the node may run on; empty means all that are not isolated. */
+  readonly cpus: readonly number[];
+};
+
+export type SchedulePolicy =
+  | { readonly policy: "other" | "batch"; readonly nice: number }
+  | { readonly policy: "idle" }
+  | { readonly policy: "fifo" | "rr"; readonly priority: number }
+  | { readonly policy: "deadline"; readonly runtime: number; readonly deadline: number; readonly period: number };
+
+export interface MemoryConfig {
+  /** mlockall through the preloaded library. */
+  readonly lock: boolean;
+  /** Bytes of stack touched before main. */
+  readonly stack: number;
+  /** Bytes of heap touched before main. */
+  readonly heap: number;
+}
+
+export interface LimitsConfig {
+  /** RLIMIT_RTTIME in nanoseconds; null for none. Only real-time policies have one. */
+  readonly rttime: number | null;
+}
+
+/** A board file, `board-configs/<name>.yaml`. */
+export interface Board {
+  readonly name: string;
+  readonly description: string;
+  /** Debian's name of the architecture. */
+  readonly architecture: "arm64" | "amd64";
+  /** Number of CPUs; they are numbered from 0. */
+  readonly cpus: number;
+  /** Debian suite: `trixie`. */
+  readonly suite: string;
+  readonly kernel: {
+    /** Debian package (a metapackage): `linux-image-rt-arm64`. */
+    readonly package: string;
+    /** Names of fragments in board-configs/kernel/, without `.config`. */
+    readonly fragments: readonly string[];
+  };
+  readonly firmware: Firmware;
+  /** Words of the kernel command line besides root=, console= and what isolation needs. */
+  readonly cmdline: readonly string[];
+  /** Values of console=, the last is /dev/console. */
+  readonly consoles: readonly string[];
+  /** Debian packages the board needs. */
+  readonly packages: readonly string[];
+  /** Names of overlays in overlays/, in layering order. */
+  readonly overlays: readonly string[];
+  readonly partitionTable: "mbr" | "gpt";
+  /** In the order they stand on the card. */
+  readonly partitions: readonly Partition[];
+  readonly qemu: {
+    /** `-machine`, without accelerator. */
+    readonly machine: string;
+    /** `-cpu` under TCG. */
+    readonly cpu: string;
+    /** The serial console's kernel name there: `ttyAMA0`. */
+    readonly console: string;
+    /** `-m` by default, bytes. */
+    readonly memory: number;
+  };
+}
+
+/** How the kernel gets started; decides what the boot partition holds. */
+export type Firmware =
+  /** Raspberry Pi's GPU firmware: config.txt, cmdline.txt, start*.elf. */
+  | {
+      readonly family: "raspberrypi";
+      /** Paths below the kernel's device tree folder: `broadcom/bcm2711-rpi-4-b.dtb`. */
+      readonly deviceTrees: readonly string[];
+      /** Firmware blobs of raspi-firmware that this board loads: `start4.elf`. */
+      readonly blobs: readonly string[];
+      /** Lines of config.txt besides those rtkit derives. */
+      readonly config: readonly string[];
+    }
+  /** A loader outside the image (QEMU's -kernel) reads kernel, initramfs and cmdline.txt from the boot partition. */
+  | { readonly family: "direct" };
+
+export interface Partition {
+  /** Also the file system's label: at most 11 characters, `[A-Z0-9_-]` for FAT. */
+  readonly name: string;
+  readonly content: "boot" | "root" | "data" | "empty";
+  readonly filesystem: "fat32" | "ext4";
+  /** Where the board mounts it; null when it does not. */
+  readonly mount: string | null;
+  /** Bytes; `auto` is what the content needs plus `spare`. */
+  readonly size: number | "auto";
+  /** Bytes of free space added to `auto`. */
+  readonly spare: number;
+  /** True for the one partition (the last) that grows to fill the card at first boot. */
+  readonly grow: boolean;
+}

@@ -1,0 +1,96 @@
+import { execa, ExecaError } from "execa";
+import type { Readable, Writable } from "node:stream";
+import { RtkitError } from "./errors.ts";
+
+/** How {@link exec} runs a program. */
+export interface ExecOptions {
+  readonly cwd?: string;
+  /** Added to the environment; `undefined` removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Text for the program's standard input; without it standard input is empty. */
+  readonly input?: string;
+  /** A stream for the program's standard input, in place of `input`. */
+  readonly stdin?: Readable;
+  /** Where standard output goes as it comes; without it it is returned. */
+  readonly stdout?: Writable;
+  /** Called for every line of standard error (progress). */
+  readonly onStderrLine?: (line: string) => void;
+  readonly signal?: AbortSignal;
+  /** Sent when `signal` aborts; SIGKILL follows after 5 s. `unshare --kill-child` needs SIGKILL at once. */
+  readonly killSignal?: "SIGTERM" | "SIGKILL";
+  /** Said when the program is not installed, e.g. `apt-get install mtools`. */
+  readonly installHint?: string;
+}
+
+/** What a program printed. */
+export interface ExecResult {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a program without a shell and waits for it.
+ * Throws RTK_EXEC_MISSING when it is not installed, RTK_EXEC_FAILED when its exit status is not 0 (the message
+ * holds the command so that it can be pasted, and the last lines it printed), and the signal's reason when aborted.
+ */
+export async function exec(file: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+  options.signal?.throwIfAborted();
+  const child = execa(file, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.input === undefined && options.stdin === undefined ? { stdin: "ignore" as const } : {}),
+    ...(options.stdin === undefined ? {} : { stdin: "pipe" as const }),
+    buffer: { stdout: options.stdout === undefined, stderr: true },
+    killSignal: options.killSignal ?? "SIGTERM",
+    stripFinalNewline: false,
+  });
+  if (options.stdin !== undefined && child.stdin !== null) {
+    // A program that stops reading early reports why through its exit status, not through our broken pipe.
+    child.stdin.on("error", () => undefined);
+    options.stdin.on("error", (error) => child.stdin?.destroy(error));
+    options.stdin.pipe(child.stdin);
+  }
+  if (options.stdout !== undefined) child.stdout?.pipe(options.stdout);
+  if (options.onStderrLine !== undefined) forEachLine(child.stderr, options.onStderrLine);
+  try {
+    const result = await child;
+    return { stdout: result.stdout ?? "", stderr: result.stderr ?? "" };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw failure(error, file, args, options.installHint);
+  }
+}
+
+/** A command line as it can be pasted into a POSIX shell. */
+export function shellQuote(words: readonly string[]): string {
+  return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
+}
+
+function failure(error: unknown, file: string, args: readonly string[], installHint: string | undefined): unknown {
+  if (!(error instanceof ExecaError)) return error;
+  if (error.code === "ENOENT") {
+    return new RtkitError("RTK_EXEC_MISSING", `${file} is not installed`, {
+      hint: installHint ?? `install the Debian package that has ${file}`,
+      cause: error,
+    });
+  }
+  const how = error.signal === undefined ? `exit status ${error.exitCode ?? "unknown"}` : `signal ${error.signal}`;
+  const stderr = typeof error.stderr === "string" ? error.stderr : "";
+  const printed = stderr.trimEnd().split("\n").slice(-15).join("\n");
+  return new RtkitError("RTK_EXEC_FAILED", `${file} failed (${how})${printed === "" ? "" : `:\n${printed}`}`, {
+    hint: `the command was: ${shellQuote([file, ...args])}`,
+    cause: error,
+  });
+}
+
+function forEachLine(stream: Readable | null, onLine: (line: string) => void): void {
+  let rest = "";
+  stream?.setEncoding("utf8");
+  stream?.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split(/\r?\n|\r/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+  });
+}

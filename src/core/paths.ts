@@ -1,0 +1,22 @@
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder that holds rtkit's own data: board-configs/, overlays/, the device programs' sources. */
+export const rtkitRoot: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/**
+ * Where build results are kept between builds: `$RTKIT_CACHE`, else `$XDG_CACHE_HOME/rtkit`, else `~/.cache/rtkit`
+ * (XDG Base Directory Specification 0.8).
+ */
+export function cacheDir(env: NodeJS.ProcessEnv = process.env): string {
+  const own = env["RTKIT_CACHE"];
+  if (own !== undefined && own !== "") return own;
+  const xdg = env["XDG_CACHE_HOME"];
+  return join(xdg === undefined || xdg === "" ? join(homedir(), ".cache") : xdg, "rtkit");
+}
+
+/** A path as the shell would read it: a leading `~/` is the home directory. */
+export function expandHome(path: string): string {
+  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
+}

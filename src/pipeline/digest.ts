@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { lstat, readdir, readlink } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A value that has one JSON form. Keys may come in any order; {@link digestOf} sorts them. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
+
+/** The sha256, in hex, of a value's canonical JSON: keys sorted, undefined members left out. */
+export function digestOf(value: Json): string {
+  return sha256(canonicalJson(value));
+}
+
+/** JSON with sorted keys and no white space, so that equal values have equal text. */
+export function canonicalJson(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map((item: Json) => canonicalJson(item)).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const members = Object.entries(value)
+      .filter(([, member]) => member !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member as Json)}`);
+    return `{${members.join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+/** The sha256, in hex, of text (as UTF-8) or bytes. */
+export function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/** The sha256, in hex, of a file's content, read as a stream. */
+export async function digestFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
+/**
+ * The sha256, in hex, of a file or a whole folder: relative names in byte order, kinds, executable bits, link targets
+ * and contents; no times, no owners. A missing path has the digest of `null`.
+ */
+export async function digestTree(path: string): Promise<string> {
+  return digestOf(await describeTree(path));
+}
+
+async function describeTree(path: string): Promise<Json> {
+  const stat = await lstat(path).catch(() => null);
+  if (stat === null) return null;
+  if (stat.isSymbolicLink()) return { link: await readlink(path) };
+  if (!stat.isDirectory()) return { file: await digestFile(path), executable: (stat.mode & 0o100) !== 0 };
+  const members: Record<string, Json> = {};
+  for (const name of await readdir(path)) members[name] = await describeTree(join(path, name));
+  return { folder: members };
+}
