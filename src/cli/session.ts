@@ -1,0 +1,82 @@
+import type { Command } from "commander";
+import { cacheDir } from "../core/paths.ts";
+import type { Context } from "../pipeline/step.ts";
+import { formatError, userErrors } from "../ui/error-text.ts";
+import { errorLine, ndjsonListener, resultLine } from "../ui/ndjson.ts";
+import { plainListener } from "../ui/plain.ts";
+import { terminalRenderer } from "../ui/terminal.ts";
+
+/** Makes one command; `onEnd` is told its exit status when it ran. */
+export type CommandMaker = (onEnd: (status: number) => void) => Command;
+
+/** Options every command has, see {@link withGlobalOptions}. */
+export interface GlobalOptions {
+  readonly json?: true;
+  readonly verbose?: true;
+}
+
+/** What a command ends with: shown as NDJSON with `--json`, else as the text for people. */
+export interface CommandResult {
+  readonly result: object;
+  readonly text: string;
+  /** 0 by default; 1 when the command did its work and the answer is a bad one (a check that fails). */
+  readonly status?: 0 | 1;
+}
+
+/** Adds `--json` and `--verbose`. */
+export function withGlobalOptions(command: Command): Command {
+  return command
+    .option("--json", "print NDJSON for programs: steps as they happen, and last the result or the errors")
+    .option("--verbose", "show causes behind an error");
+}
+
+/** Adds `--project`, for commands that read the project file. */
+export function withProjectOption(command: Command): Command {
+  return command.option("--project <dir>", "the project's folder (default: the nearest one upward with an rtkit.yaml)");
+}
+
+/**
+ * Runs a command's work: chooses the renderer, turns Ctrl-C, SIGTERM and SIGHUP into an abort, shows the result or the
+ * errors. Returns the exit status: 0 done, 1 it failed, 2 usage or configuration, 130 interrupted.
+ */
+export async function runCommand(
+  options: GlobalOptions,
+  work: (context: Context) => Promise<CommandResult>,
+): Promise<number> {
+  const json = options.json === true;
+  const out = (text: string): void => void process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  const err = (text: string): void => void process.stderr.write(`${text}\n`);
+  const terminal = !json && process.stdout.isTTY ? terminalRenderer() : undefined;
+  const emit = json ? ndjsonListener(out) : (terminal?.listener ?? plainListener(err));
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort(new Error("interrupted"));
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) process.on(signal, interrupt);
+  try {
+    const { result, text, status } = await work({ signal: abort.signal, emit, cacheDir: cacheDir() });
+    await terminal?.finish();
+    if (json || text !== "") out(json ? resultLine(result) : text);
+    return status ?? 0;
+  } catch (error) {
+    await terminal?.finish();
+    if (abort.signal.aborted) {
+      err("interrupted");
+      return 130;
+    }
+    return report(error, json ? out : err, options);
+  } finally {
+    for (const signal of signals) process.off(signal, interrupt);
+  }
+}
+
+function report(error: unknown, write: (line: string) => void, options: GlobalOptions): number {
+  const mistakes = userErrors(error);
+  if (mistakes.length === 0) throw error;
+  for (const mistake of mistakes) {
+    write(options.json === true ? errorLine(mistake) : formatError(mistake));
+    if (options.verbose === true && options.json !== true && mistake.cause instanceof Error) {
+      write(mistake.cause.stack ?? mistake.cause.message);
+    }
+  }
+  return Math.max(...mistakes.map((mistake) => mistake.exitStatus));
+}

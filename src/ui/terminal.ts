@@ -1,0 +1,72 @@
+import { Listr, type ListrTaskWrapper } from "listr2";
+import { formatMs } from "../core/units.ts";
+import type { Listener, PipelineEvent } from "../pipeline/events.ts";
+
+type Task = ListrTaskWrapper<unknown, never, never>;
+
+/** One step as the task list shows it: listr2 runs a function per task, which here waits for the step's end. */
+interface Row {
+  readonly title: string;
+  readonly ended: PromiseWithResolvers<void>;
+  task: Task | undefined;
+}
+
+/** A renderer for terminals. */
+export interface TerminalRenderer {
+  readonly listener: Listener;
+  /** Ends the list and gives the terminal back; steps that never ran are shown as skipped. */
+  readonly finish: () => Promise<void>;
+}
+
+/** Shows all steps at once with listr2: a spinner with its progress for each that runs, its duration when it ended. */
+export function terminalRenderer(): TerminalRenderer {
+  const rows = new Map<string, Row>();
+  const warnings: string[] = [];
+  let list: Promise<unknown> | undefined;
+
+  const start = (event: PipelineEvent & { type: "plan" }): void => {
+    for (const step of event.steps) {
+      rows.set(step.name, { title: step.title, ended: Promise.withResolvers<void>(), task: undefined });
+    }
+    const tasks = [...rows.values()].map((row) => ({
+      title: row.title,
+      task: async (_: unknown, task: unknown): Promise<void> => {
+        row.task = task as Task;
+        await row.ended.promise;
+      },
+    }));
+    list = new Listr(tasks, { concurrent: true, exitOnError: false, registerSignalListeners: false }).run();
+  };
+
+  const listener: Listener = (event) => {
+    if (event.type === "plan") return start(event);
+    if (event.type === "warning") {
+      warnings.push(`warning: ${event.message}${event.hint === undefined ? "" : `\n  → ${event.hint}`}`);
+      return;
+    }
+    const row = rows.get(event.name);
+    if (row === undefined) return;
+    if (event.type === "progress") {
+      if (row.task !== undefined) row.task.output = event.text;
+      return;
+    }
+    if (event.status === "started") return;
+    if (row.task !== undefined) row.task.title = `${row.title} (${describeEnd(event)})`;
+    if (event.status === "failed") row.ended.reject(new Error(`${row.title} failed`));
+    else row.ended.resolve();
+  };
+
+  const finish = async (): Promise<void> => {
+    for (const row of rows.values()) {
+      row.task?.skip(row.title);
+      row.ended.resolve();
+    }
+    await list;
+    for (const warning of warnings) process.stderr.write(`${warning}\n`);
+  };
+  return { listener, finish };
+}
+
+function describeEnd(event: PipelineEvent & { type: "step" }): string {
+  return event.status === "cached" ? "cached" : formatMs(event.ms);
+}
