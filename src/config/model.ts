@@ -14,6 +14,17 @@ export interface Project {
   readonly image: ImageConfig;
   /** In the order of the project file; never empty. */
   readonly nodes: readonly NodeConfig[];
+  /** Boards on the network by name, in the order of the project file. */
+  readonly targets: readonly Target[];
+}
+
+/** One name for one or several boards that are reached over SSH in the same way. */
+export interface Target {
+  readonly name: string;
+  /** Host names or addresses; never empty, no duplicates. */
+  readonly hosts: readonly string[];
+  readonly user: string;
+  readonly port: number;
 }
 
 export interface ImageConfig {
