@@ -1,0 +1,109 @@
+import { accessSync, constants } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { exec } from "../core/exec.ts";
+import { errnoCode, RtkitError } from "../core/errors.ts";
+import { namespace, type ForeignPrograms } from "./namespace.ts";
+
+/** Debian's name of an architecture that rtkit builds for. */
+export type Architecture = "arm64" | "amd64";
+
+/** QEMU's name of an architecture. */
+const QEMU_NAMES: Readonly<Record<Architecture, string>> = { arm64: "aarch64", amd64: "x86_64" };
+
+/** ELF e_machine, little endian, as the bytes stand in the file (elf.h: EM_AARCH64 183, EM_X86_64 62). */
+const ELF_MACHINES: Readonly<Record<Architecture, string>> = { arm64: "\\xb7\\x00", amd64: "\\x3e\\x00" };
+
+/** What decides {@link foreignPrograms}. */
+export interface ForeignFacts {
+  readonly host: Architecture | undefined;
+  readonly target: Architecture;
+  /** The content of /proc/sys/fs/binfmt_misc/qemu-<arch>, when there is one. */
+  readonly registration: string | undefined;
+  /** Path of qemu-<arch>-static, when it is installed. */
+  readonly interpreter: string | undefined;
+  /** Whether binfmt_misc can be mounted in a user namespace: Linux 6.7 and later (commit 21ca59b365c0). */
+  readonly privateBinfmt: boolean;
+}
+
+/**
+ * Decides how the target's programs run on this host. This is the one place for it: a faster way is another kind here.
+ * Returns the error RTK_HOST_FOREIGN when there is none.
+ */
+export function foreignPrograms(facts: ForeignFacts): ForeignPrograms | RtkitError {
+  if (facts.host === facts.target) return { kind: "native" };
+  if (facts.registration !== undefined && isUsableRegistration(facts.registration)) return { kind: "registered" };
+  if (facts.interpreter === undefined) {
+    return new RtkitError("RTK_HOST_FOREIGN", `programs for ${facts.target} cannot run here: no qemu-user-static`, {
+      hint: "run: sudo apt-get install qemu-user-static",
+    });
+  }
+  if (facts.privateBinfmt) {
+    return {
+      kind: "private",
+      interpreter: facts.interpreter,
+      register: registerLine(facts.target, facts.interpreter),
+    };
+  }
+  return new RtkitError(
+    "RTK_HOST_FOREIGN",
+    `programs for ${facts.target} cannot run here: this kernel is older than 6.7 and no interpreter is registered`,
+    { hint: "run: sudo apt-get install qemu-user-static binfmt-support" },
+  );
+}
+
+/** Finds out how programs of `target` run here. Starts one short-lived process when an interpreter is needed. */
+export async function gatherForeign(target: Architecture, signal?: AbortSignal): Promise<ForeignFacts> {
+  const host = hostArchitecture();
+  if (host === target) {
+    return { host, target, registration: undefined, interpreter: undefined, privateBinfmt: false };
+  }
+  const qemu = `qemu-${QEMU_NAMES[target]}`;
+  const registration = await readFile(`/proc/sys/fs/binfmt_misc/${qemu}`, "utf8").catch(() => undefined);
+  const mount = namespace(["mount", "-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc"]);
+  const privateBinfmt = await exec(mount.file, mount.args, signal === undefined ? {} : { signal }).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof RtkitError || errnoCode(error) !== undefined) return false;
+      throw error;
+    },
+  );
+  return { host, target, registration, interpreter: findProgram(`${qemu}-static`), privateBinfmt };
+}
+
+/** Debian's name of this machine's architecture, or undefined when rtkit does not know it. */
+export function hostArchitecture(): Architecture | undefined {
+  return process.arch === "x64" ? "amd64" : process.arch === "arm64" ? "arm64" : undefined;
+}
+
+/** The path of a program on PATH or in the folders for administrators' programs, or undefined. */
+export function findProgram(name: string, path: string = process.env["PATH"] ?? ""): string | undefined {
+  for (const folder of [...path.split(delimiter), "/usr/sbin", "/sbin"]) {
+    const file = join(folder === "" ? "." : folder, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch (error) {
+      if (errnoCode(error) === undefined) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** Needs flag F (the interpreter is opened at registration), or the chroot would have to hold the interpreter. */
+function isUsableRegistration(text: string): boolean {
+  return /^enabled$/m.test(text) && /^flags:.*F/m.test(text);
+}
+
+/**
+ * The line for binfmt_misc's `register` file, with its escapes spelled out: the magic is an ELF header of 64 bits,
+ * little endian, of an executable or shared object (Documentation/admin-guide/binfmt-misc.rst; qemu's
+ * scripts/qemu-binfmt-conf.sh has the same magic and mask).
+ */
+function registerLine(target: Architecture, interpreter: string): string {
+  const nothing = "\\x00".repeat(8);
+  const magic = `\\x7fELF\\x02\\x01\\x01\\x00${nothing}\\x02\\x00${ELF_MACHINES[target]}`;
+  const anything = "\\xff".repeat(8);
+  const mask = `\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00${anything}\\xfe\\xff\\xff\\xff`;
+  return `:qemu-${QEMU_NAMES[target]}:M::${magic}:${mask}:${interpreter}:OPF`;
+}

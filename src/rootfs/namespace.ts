@@ -1,0 +1,37 @@
+/** How programs of the target's architecture run while its packages are configured. */
+export type ForeignPrograms =
+  /** The host's CPU runs them. */
+  | { readonly kind: "native" }
+  /** The host has an interpreter registered in binfmt_misc that works in a chroot. */
+  | { readonly kind: "registered" }
+  /** The build registers an interpreter in its own user namespace; nothing of the host changes. */
+  | { readonly kind: "private"; readonly interpreter: string; readonly register: string };
+
+/** A program with its arguments, for {@link ../core/exec.ts exec}. */
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+}
+
+/**
+ * unshare(1): user, mount and process namespaces. Root inside is the caller outside, users 1 and up are the caller's
+ * subordinate ids (/etc/subuid). Whatever runs inside dies with `unshare` itself; `unshare` ignores SIGTERM while it
+ * waits, so end it with SIGKILL.
+ */
+const UNSHARE = ["--user", "--map-auto", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"];
+
+/** Mounts a binfmt_misc of the namespace's own, registers "$1" there and becomes the rest of the command line. */
+const REGISTER_SCRIPT = [
+  "set -eu",
+  "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc",
+  'printf %s "$1" >/proc/sys/fs/binfmt_misc/register',
+  "shift",
+  'exec "$@"',
+].join("\n");
+
+/** The command that runs `command` as root of a namespace of its own, with foreign programs runnable when asked. */
+export function namespace(command: readonly string[], foreign: ForeignPrograms = { kind: "native" }): Command {
+  const inside =
+    foreign.kind === "private" ? ["sh", "-c", REGISTER_SCRIPT, "sh", foreign.register, ...command] : command;
+  return { file: "unshare", args: [...UNSHARE, ...inside] };
+}
