@@ -45,7 +45,9 @@ export function parseMirror(uri: string, origin: string): DebianMirror {
       hint: `give an address such as ${DEFAULT_MIRROR.archive}`,
     });
   }
-  const security = /\/debian$/.test(archive) ? `${archive}-security` : archive.replace(/\/[^/]*$/, "/debian-security");
+  const parts = archive.split("/");
+  // An address without a path (`http://host`) has three parts and no folder to be beside.
+  const security = [...(parts.length > 3 ? parts.slice(0, -1) : parts), "debian-security"].join("/");
   return { archive, security, origin };
 }
 

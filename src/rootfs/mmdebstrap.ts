@@ -92,23 +92,6 @@ function aptSources(suite: string, { archive, security }: DebianMirror): string 
   ].join("\n");
 }
 
-/** The image's own sources, deb822 style: always Debian's default mirror, whatever the build used. */
-export function imageSources(suite: string): string {
-  const stanza = (uri: string, suites: string): string =>
-    [
-      "Types: deb",
-      `URIs: ${uri}`,
-      `Suites: ${suites}`,
-      `Components: ${COMPONENTS}`,
-      "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg",
-      "",
-    ].join("\n");
-  return [
-    stanza(DEFAULT_MIRROR.archive, `${suite} ${suite}-updates`),
-    stanza(DEFAULT_MIRROR.security, `${suite}-security`),
-  ].join("\n");
-}
-
 /** The error that mmdebstrap's output tells of. */
 export function explain(output: readonly string[], mirror: DebianMirror): RtkitError {
   const lines = output.map((line) => redactMirror(line, mirror));

@@ -1,0 +1,84 @@
+import { createReadStream } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { pack, type Header, type Pack } from "tar-stream";
+import { contentSize } from "./layer.ts";
+import type { LayerPlan, PlacedEntry } from "./layer-plan.ts";
+import { SOURCE_DATE_EPOCH } from "./mmdebstrap.ts";
+
+/** Bytes copied at once: what is held in memory. */
+const CHUNK = 1 << 20;
+
+/** Two blocks of zeros end a tar. */
+const END_OF_TAR = Buffer.alloc(1024);
+
+/**
+ * The tar of a plan as a stream. Entries of packages are copied byte by byte, so owners, modes, extended attributes
+ * (also binary ones such as security.capability), hard links and devices stay as they are. The same plan over the same
+ * tar gives the same bytes. Throws an Error when a layer's file changed its size meanwhile.
+ */
+export function layeredTar(packagesTar: string, plan: LayerPlan): Readable {
+  return Readable.from(chunks(packagesTar, plan), { objectMode: false, highWaterMark: CHUNK });
+}
+
+async function* chunks(packagesTar: string, plan: LayerPlan): AsyncGenerator<Buffer> {
+  const file = await open(packagesTar);
+  try {
+    for (const piece of plan.pieces) {
+      if (piece.kind === "keep") yield* copy(file, piece.offset, piece.length);
+      else yield* entryBytes(piece.entry);
+    }
+  } finally {
+    await file.close();
+  }
+  yield END_OF_TAR;
+}
+
+async function* copy(file: FileHandle, offset: number, length: number): AsyncGenerator<Buffer> {
+  for (let done = 0; done < length;) {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK, length - done));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, offset + done);
+    if (bytesRead === 0) throw new Error("the packages' tar is shorter than its index says");
+    yield buffer.subarray(0, bytesRead);
+    done += bytesRead;
+  }
+}
+
+/** Header, content and padding of one entry: a tar of its own without the end mark. */
+async function* entryBytes(entry: PlacedEntry): AsyncGenerator<Buffer> {
+  const writer = pack();
+  const written = writeEntry(writer, entry);
+  // The loop below sees a failure through the destroyed stream; this keeps Node from calling it unhandled.
+  written.catch(() => undefined);
+  let last: Buffer | undefined;
+  for await (const chunk of writer) {
+    if (last !== undefined) yield last;
+    last = chunk as Buffer;
+  }
+  await written;
+  if (last?.length !== END_OF_TAR.length) throw new Error("tar-stream did not end its tar with one piece");
+}
+
+async function writeEntry(writer: Pack, entry: PlacedEntry): Promise<void> {
+  const { content } = entry;
+  const headers: Header = {
+    name: content.kind === "directory" ? `./${entry.path}/` : `./${entry.path}`,
+    type: content.kind === "text" ? "file" : content.kind,
+    mode: entry.mode,
+    uid: entry.uid,
+    gid: entry.gid,
+    size: contentSize(content),
+    mtime: new Date(SOURCE_DATE_EPOCH * 1000),
+    ...(content.kind === "symlink" ? { linkname: content.target } : {}),
+  };
+  try {
+    if (content.kind === "file") await pipeline(createReadStream(content.source), writer.entry(headers));
+    else if (content.kind === "text") writer.entry(headers, content.text);
+    else writer.entry(headers);
+    writer.finalize();
+  } catch (error) {
+    writer.destroy(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}

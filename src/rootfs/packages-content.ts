@@ -1,0 +1,127 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { RtkitError } from "../core/errors.ts";
+import type { Toolbox } from "../core/toolbox.ts";
+import { pythonModules } from "./python-modules.ts";
+import { indexTree, openTree, type OpenTree } from "./tree-index.ts";
+
+/** One installed package, an element of `packages.json`. */
+export interface InstalledPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  /** Name of the source package, when it is another. */
+  readonly source?: string;
+}
+
+/** What the tree needs of a file system: `content.json`. */
+export interface TreeSize {
+  /** Bytes of all files. */
+  readonly bytes: number;
+  /** Files, folders and links. */
+  readonly entries: number;
+}
+
+/** What {@link extractContent} reads, and where it writes. */
+export interface ContentOptions {
+  readonly tar: string;
+  readonly outDir: string;
+  /** Device trees that must be there, below the kernel package's folder of them. */
+  readonly deviceTrees: readonly string[];
+  /** Firmware files that must be there. */
+  readonly blobs: readonly string[];
+  readonly tools: Toolbox;
+  readonly signal: AbortSignal;
+}
+
+/** Where raspi-firmware (Debian, non-free-firmware) keeps the boot files of the Raspberry Pi. */
+const FIRMWARE_FOLDER = "usr/lib/raspi-firmware/";
+
+/**
+ * Writes what later steps ask of the packages without unpacking them: `index.json`, `packages.json`, `content.json`,
+ * `kernel/{vmlinuz,initrd.img,config,release}`, `kernel/dtbs/<vendor>/*.dtb`, `firmware/*`, `python-modules.json`.
+ */
+export async function extractContent(options: ContentOptions): Promise<void> {
+  const { outDir } = options;
+  const tree = await openTree(options.tar);
+  try {
+    const save = async (path: string, content: string | Buffer): Promise<void> => {
+      await mkdir(dirname(join(outDir, path)), { recursive: true });
+      await writeFile(join(outDir, path), content);
+    };
+    const saveJson = async (path: string, value: unknown): Promise<void> => save(path, `${JSON.stringify(value)}\n`);
+    await saveJson("index.json", await indexTree(tree));
+    await saveJson("packages.json", parseStatus((await tree.read("var/lib/dpkg/status")).toString("utf8")));
+    await saveJson("content.json", measure(tree));
+    await saveJson("python-modules.json", await pythonModules(tree, options.tools, options.signal));
+    const release = kernelRelease(tree);
+    await save("kernel/release", `${release}\n`);
+    for (const [source, name] of [
+      [`boot/vmlinuz-${release}`, "vmlinuz"],
+      [`boot/initrd.img-${release}`, "initrd.img"],
+      [`boot/config-${release}`, "config"],
+    ] as const) {
+      await save(`kernel/${name}`, await tree.read(source));
+    }
+    for (const name of options.deviceTrees) {
+      const source = `usr/lib/linux-image-${release}/${name}`;
+      if (!tree.byPath.has(source)) {
+        throw new RtkitError("RTK_DEVICE_TREE_MISSING", `kernel ${release} has no device tree ${name}`, {
+          hint: "mend firmware.deviceTrees in the board's file",
+        });
+      }
+      await save(`kernel/dtbs/${name}`, await tree.read(source));
+    }
+    for (const { path, type } of tree.entries) {
+      if (!path.startsWith(FIRMWARE_FOLDER) || type === "directory") continue;
+      await save(`firmware/${path.slice(FIRMWARE_FOLDER.length)}`, await tree.read(path));
+    }
+    for (const name of options.blobs) {
+      if (tree.byPath.has(FIRMWARE_FOLDER + name)) continue;
+      throw new RtkitError("RTK_FIRMWARE_MISSING", `no installed package has the firmware file ${name}`, {
+        hint: "add raspi-firmware to the board's packages, or mend firmware.blobs in the board's file",
+      });
+    }
+  } finally {
+    await tree.close();
+  }
+}
+
+/** Packages that dpkg's status file says are installed, sorted by name (deb822, dpkg(1)). */
+export function parseStatus(text: string): InstalledPackage[] {
+  const packages: InstalledPackage[] = [];
+  for (const stanza of text.split("\n\n")) {
+    const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(stanza)?.[1];
+    const name = field("Package");
+    const version = field("Version");
+    const architecture = field("Architecture");
+    if (name === undefined || version === undefined || architecture === undefined) continue;
+    if (field("Status") !== "install ok installed") continue;
+    // `Source: glibc (2.41-12)`: the version stands there when it differs.
+    const source = field("Source")?.split(" ")[0];
+    packages.push({ name, version, architecture, ...(source === undefined || source === name ? {} : { source }) });
+  }
+  return packages.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+function measure(tree: OpenTree): TreeSize {
+  return {
+    bytes: tree.entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.size : 0), 0),
+    entries: tree.entries.length,
+  };
+}
+
+/** The release of the one kernel in the tree: `6.12.57+deb13-rt-arm64`. */
+function kernelRelease(tree: OpenTree): string {
+  const kernels = tree.entries
+    .filter(({ path }) => /^boot\/vmlinuz-[^/]+$/.test(path))
+    .map(({ path }) => basename(path));
+  const [kernel] = kernels;
+  if (kernel === undefined || kernels.length > 1) {
+    const found = kernels.length === 0 ? "none" : kernels.join(", ");
+    throw new RtkitError("RTK_KERNEL_MISSING", `an image needs one kernel, the packages have ${found}`, {
+      hint: "kernel.package in the board's file names it; leave other linux-image packages out",
+    });
+  }
+  return kernel.slice("vmlinuz-".length);
+}
