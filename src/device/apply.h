@@ -1,0 +1,30 @@
+/* What the launcher sets for itself so that the program inherits it over exec; every step is read back. */
+#ifndef RTNODE_APPLY_H
+#define RTNODE_APPLY_H
+
+#include "options.h"
+
+/* RLIMIT_RTTIME, RLIMIT_MEMLOCK, RLIMIT_STACK. */
+void apply_limits(const struct options *options);
+
+/* The CPUs the program may run on. */
+void apply_affinity(const struct options *options);
+
+/* Policy, priority, nice, deadline parameters, reset-on-fork, timer slack. */
+void apply_scheduling(const struct options *options);
+
+/* Keeps the CPUs out of deep idle states for as long as the program lives (a descriptor it inherits). */
+void apply_latency(const struct options *options);
+
+/* The running kernel has PREEMPT_RT. */
+void check_rt_kernel(void);
+
+/* The limits of RLIMIT_RTTIME, in microseconds: SIGXCPU at the first, SIGKILL at the second. 0: none asked. */
+struct rttime {
+    uint64_t soft, hard;
+};
+
+/* What RLIMIT_RTTIME is to be while the program runs its loop. */
+struct rttime rttime_of(uint64_t ns);
+
+#endif

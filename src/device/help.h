@@ -1,0 +1,31 @@
+/* What rt-launch --help prints. */
+#ifndef RTNODE_HELP_H
+#define RTNODE_HELP_H
+
+static const char rt_launch_help[] =
+    "usage: rt-launch [OPTION...] [--] PROGRAM [ARG...]\n"
+    "       rt-launch [OPTION...] --config FILE [ARG...]\n"
+    "Sets scheduling, CPUs, limits and memory locking, reads them back from the kernel, then becomes PROGRAM.\n\n"
+    "  --policy P          other, batch, idle, fifo, rr, deadline\n"
+    "  --priority N        1 to 98, with fifo and rr\n"
+    "  --nice N            -20 to 19, with other and batch\n"
+    "  --runtime T, --deadline T, --period T\n"
+    "                      with deadline; T is an integer with ns, us, ms or s; the period defaults to the deadline\n"
+    "  --cpus LIST         CPUs to run on: 3 or 0-2,4\n"
+    "  --lock-memory       keep all memory in RAM (preloads librtnode.so, which is beside rt-launch)\n"
+    "  --stack BYTES       stack to touch before main, with --lock-memory\n"
+    "  --heap BYTES        heap to touch before main, with --lock-memory\n"
+    "  --rttime T          longest time to run without blocking under fifo and rr:\n"
+    "                      SIGXCPU after T, SIGKILL after twice T\n"
+    "  --env NAME=VALUE    set a variable of the program's environment\n"
+    "  --config FILE       read the same words from FILE, one per line, without the dashes; there, `program PATH`\n"
+    "                      and `arg WORD` name the program; options after --config win over the file\n\n"
+    "  --startup T         --rttime holds once the program says that its start-up is over (the SDKs do); T until then\n"
+    "  --no-reset-on-fork  threads and children inherit the policy (by default only the main thread has it)\n"
+    "  --require-rt-kernel refuse a kernel without PREEMPT_RT\n"
+    "  --library PATH      the library to preload\n"
+    "  --warn              say what could not be had, and go on (by default nothing is started)\n"
+    "  --help, --version\n\n"
+    "Exit status: the program's; 125 when rt-launch fails, 126 when PROGRAM cannot be executed, 127 when it is not found.\n";
+
+#endif

@@ -1,0 +1,129 @@
+#include "program.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "report.h"
+
+static char *join(const char *folder, size_t length, const char *name)
+{
+    char *path;
+    /* An empty element of PATH is the current folder. */
+    if (asprintf(&path, "%.*s%s%s", (int)length, folder, length ? "/" : "./", name) < 0)
+        die(EXIT_LAUNCHER, "out of memory");
+    return path;
+}
+
+/* 0 when the file can be executed, else why not. */
+static int executable(const char *path)
+{
+    struct stat status;
+    if (stat(path, &status))
+        return errno;
+    if (!S_ISREG(status.st_mode))
+        return EACCES;
+    return access(path, X_OK) ? errno : 0;
+}
+
+char *find_program(const char *name)
+{
+    int error = ENOENT;
+    if (strchr(name, '/')) {
+        error = executable(name);
+        if (!error) {
+            char *path = strdup(name);
+            if (path)
+                return path;
+            die(EXIT_LAUNCHER, "out of memory");
+        }
+    } else {
+        const char *path = getenv("PATH");
+        const char *rest = path ? path : "/usr/local/bin:/usr/bin:/bin";
+        while (rest) {
+            size_t length = strcspn(rest, ":");
+            char *candidate = join(rest, length, name);
+            int reason = executable(candidate);
+            if (!reason)
+                return candidate;
+            if (reason == EACCES)
+                error = reason;
+            free(candidate);
+            rest = rest[length] ? rest + length + 1 : NULL;
+        }
+    }
+    die(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", name, strerror(error));
+}
+
+static void refuse(const char *path, const char *reason)
+{
+    problem("%s: memory cannot be locked: %s", path, reason);
+}
+
+/* True when the 64-bit ELF file has a program header that names a loader (elf(5)). */
+static bool has_loader(int file, const Elf64_Ehdr *header)
+{
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        Elf64_Phdr segment;
+        off_t place = (off_t)(header->e_phoff + (Elf64_Off)i * header->e_phentsize);
+        if (pread(file, &segment, sizeof segment, place) != sizeof segment)
+            return false;
+        if (segment.p_type == PT_INTERP)
+            return true;
+    }
+    return false;
+}
+
+static void check_script(const char *path, const char *line)
+{
+    char interpreter[256] = "";
+    if (sscanf(line, "#! %255s", interpreter) != 1) {
+        refuse(path, "its first line names no interpreter");
+        return;
+    }
+    const char *base = strrchr(interpreter, '/');
+    if (!strcmp(base ? base + 1 : interpreter, "env")) {
+        /* env would be locked, and lose the lock when it executes the interpreter. */
+        refuse(path, "it is started through env(1), and a lock does not survive exec; name the interpreter: "
+                     "rt-launch ... python3 FILE");
+        return;
+    }
+    check_preloadable(interpreter);
+}
+
+void check_preloadable(const char *path)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        refuse(path, strerror(errno));
+        return;
+    }
+    union {
+        Elf64_Ehdr header;
+        char text[258];
+    } start = {.text = ""};
+    struct stat status;
+    ssize_t length = pread(file, &start, sizeof start.text - 1, 0);
+    if (length < 0 || fstat(file, &status)) {
+        refuse(path, strerror(errno));
+    } else if (!strncmp(start.text, "#!", 2)) {
+        start.text[strcspn(start.text, "\n")] = '\0';
+        check_script(path, start.text);
+    } else if ((size_t)length < sizeof start.header || memcmp(start.text, ELFMAG, SELFMAG) ||
+               start.text[EI_CLASS] != ELFCLASS64 || start.header.e_phentsize != sizeof(Elf64_Phdr)) {
+        refuse(path, "it is no 64-bit ELF program");
+    } else if (!has_loader(file, &start.header)) {
+        refuse(path, "it is statically linked, so librtnode.so cannot be preloaded; let it call mlockall(2) itself and "
+                     "leave out lock-memory");
+    } else if (status.st_mode & (S_ISUID | S_ISGID) || fgetxattr(file, "security.capability", NULL, 0) > 0) {
+        refuse(path, "it is set-user-ID, set-group-ID or has file capabilities, and ld.so(8) preloads nothing into those");
+    }
+    close(file);
+}

@@ -1,0 +1,47 @@
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool warn;
+
+static void say(const char *prefix, const char *format, va_list values)
+{
+    char line[1024];
+    vsnprintf(line, sizeof line, format, values);
+    /* One line whatever a file name or a value holds. */
+    for (char *c = line; *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = '?';
+    fprintf(stderr, "rt-launch: %s%s\n", prefix, line);
+}
+
+void die(int status, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    say("", format, values);
+    va_end(values);
+    exit(status);
+}
+
+void problem(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    say(warn ? "warning: " : "", format, values);
+    va_end(values);
+    if (!warn)
+        exit(EXIT_LAUNCHER);
+}
+
+void warn_only(void)
+{
+    warn = true;
+}
+
+bool only_warns(void)
+{
+    return warn;
+}
