@@ -77,6 +77,10 @@ async function fill(tar: Pack, release: ReleaseTar): Promise<void> {
   tar.finalize();
 }
 
-function header(name: string, type: "file" | "directory" | "symlink", mode: number): Partial<Header> & { name: string } {
+function header(
+  name: string,
+  type: "file" | "directory" | "symlink",
+  mode: number,
+): Partial<Header> & { name: string } {
   return { name, type, mode, uid: 0, gid: 0, uname: "root", gname: "root", mtime: new Date(IMAGE_TIME * 1000) };
 }
