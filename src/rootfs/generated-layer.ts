@@ -41,6 +41,14 @@ export function generatedLayer(project: Project, { partitions, cmdline }: Genera
     text("etc/fstab", fstab(partitions)),
     text("etc/hostname", `${hostname}\n`),
     text("etc/hosts", hosts(hostname)),
+    ...mountPoints(partitions).map((path): LayerEntry => ({
+      path,
+      content: { kind: "directory", declared: false },
+      mode: 0o755,
+      owner: "root",
+      group: "root",
+      where,
+    })),
     ...(raspberry ? raspberryDefaults(project, partitions, cmdline).map(([path, content]) => text(path, content)) : []),
     { ...robot, path: "home/robot/.ssh", content: { kind: "directory", declared: true }, mode: 0o700 },
     {
@@ -136,4 +144,8 @@ function raspberryDefaults(
     ["etc/default/raspi-extra-cmdline", `${cmdline.join(" ")}\n`],
     ["etc/default/raspi-firmware-custom", config.map((line) => `${line}\n`).join("")],
   ];
+}
+
+function mountPoints(partitions: readonly MountedPartition[]): string[] {
+  return partitions.flatMap(({ mount }) => (mount === null || mount === "/" ? [] : [mount.slice(1)]));
 }

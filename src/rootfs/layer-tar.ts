@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { pack, type Header, type Pack } from "tar-stream";
+import { pack, type Pack } from "tar-stream";
 import { contentSize } from "./layer.ts";
 import type { LayerPlan, PlacedEntry } from "./layer-plan.ts";
 import { SOURCE_DATE_EPOCH } from "./mmdebstrap.ts";
@@ -62,7 +62,7 @@ async function* entryBytes(entry: PlacedEntry): AsyncGenerator<Buffer> {
 
 async function writeEntry(writer: Pack, entry: PlacedEntry): Promise<void> {
   const { content } = entry;
-  const headers: Header = {
+  const headers = {
     name: content.kind === "directory" ? `./${entry.path}/` : `./${entry.path}`,
     type: content.kind === "text" ? "file" : content.kind,
     mode: entry.mode,
