@@ -1,0 +1,186 @@
+import { z } from "zod";
+import { duration, hostLabel, lineOfText, named, packageName, pathText, say, size, quote } from "./values.ts";
+
+/** Scheduling policies as sched(7) names them, without SCHED_ and in lower case. */
+const POLICIES = ["other", "batch", "idle", "fifo", "rr", "deadline"] as const;
+
+/**
+ * Groups a node may ask for: those that own device nodes on Debian (systemd's udev rules, raspi-firmware's rules). A
+ * list, so that a project cannot put a node into sudo, disk or shadow.
+ */
+const DEVICE_GROUPS = ["gpio", "i2c", "spi", "dialout", "video", "input", "plugdev", "audio"] as const;
+
+/** Names of environment variables by POSIX.1-2024, XBD 8.1, lower case included. */
+export const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+const schedule = z
+  .strictObject({
+    policy: z
+      .enum(POLICIES)
+      .optional()
+      .describe("Scheduling policy, see sched(7). `fifo`, `rr` and `deadline` are real-time. Default: `other`."),
+    priority: z
+      .int()
+      .meta({ minimum: 1, maximum: 98 })
+      .optional()
+      .describe(
+        "Priority of `fifo` and `rr`, 1 to 98: 2–49 for applications, 50 is the kernel's interrupt threads, 51–98 for short periodic work only. Required there, refused elsewhere.",
+      ),
+    nice: z
+      .int()
+      .meta({ minimum: -20, maximum: 19 })
+      .optional()
+      .describe("Niceness of `other` and `batch`, -20 (most CPU time) to 19. Default: 0."),
+    cpus: z
+      .array(z.int().min(0, { error: () => say("is not a CPU number", "CPUs are numbered from 0") }))
+      .optional()
+      .describe(
+        "CPUs the node may run on, numbered from 0. Those of real-time nodes are isolated from everything else on the kernel's command line; CPU 0 never is. Default: all that are not isolated.",
+      ),
+    runtime: duration
+      .optional()
+      .describe("`deadline` only: CPU time the node may use in each period, at least 1024 ns."),
+    deadline: duration
+      .optional()
+      .describe("`deadline` only: time from the start of a period until the work is done. Default: the period."),
+    period: duration.optional().describe("`deadline` only: time from one activation to the next."),
+  })
+  .describe("How the kernel schedules the node; set before the program starts and read back.");
+
+const memory = z
+  .strictObject({
+    lock: z
+      .boolean()
+      .optional()
+      .describe("Keep all memory of the node in RAM (mlockall). Default: true for a real-time node, else false."),
+    stack: size
+      .optional()
+      .describe(
+        "Stack that is touched before the program starts, so that no page fault comes later. Default: 512K for a real-time node, else 0.",
+      ),
+    heap: size
+      .optional()
+      .describe("Heap that is touched before the program starts. Default: 16M for a real-time node, else 0."),
+  })
+  .describe("Memory locking and prefaulting.");
+
+const limits = z
+  .strictObject({
+    rttime: z
+      .union([z.literal("none"), duration], {
+        error: (issue) =>
+          say(`${quote(issue.input)} is not a duration`, "write it with a unit, for example 50ms, or none"),
+      })
+      .optional()
+      .describe(
+        "CPU time that a `fifo` or `rr` node may use without blocking before the kernel stops it (RLIMIT_RTTIME), or `none`. Holds once start-up is over. Default: 50ms.",
+      ),
+  })
+  .describe("Resource limits.");
+
+const node = z.strictObject({
+  entry: pathText.describe(
+    "The node's program, relative to this file: `.py`, `.ts`, `.mts`, `.js`, `.mjs`, or an ELF executable for the board.",
+  ),
+  args: z.array(lineOfText).optional().describe("Arguments of the program."),
+  env: named(lineOfText, ENVIRONMENT_NAME)
+    .optional()
+    .describe("Environment variables of the program; values are text."),
+  schedule: schedule.optional(),
+  memory: memory.optional(),
+  limits: limits.optional(),
+  restart: z
+    .enum(["no", "on-failure", "always"])
+    .optional()
+    .describe("When the board starts the node again after it ended. Default: `on-failure`."),
+  groups: z.array(z.enum(DEVICE_GROUPS)).optional().describe("Groups that own the devices the node opens."),
+});
+
+const image = z
+  .strictObject({
+    hostname: hostLabel("arm")
+      .optional()
+      .describe("The board's host name; `.local` is announced over mDNS. Default: the project's name."),
+    packages: z.array(packageName).optional().describe("Debian packages besides those that board and runtimes need."),
+    ssh: z
+      .strictObject({
+        authorized_keys: z
+          .array(z.string().min(1, { error: () => say("is empty", "write a path or a key line") }))
+          .optional()
+          .describe("Who may log in as `robot`: paths of public key files (`~` is your home), or public key lines."),
+      })
+      .optional()
+      .describe("Access over SSH; there are no passwords."),
+    overlays: z
+      .array(pathText)
+      .optional()
+      .describe("Folders of overlays of your own (overlay.yaml and rootfs/), in layering order."),
+  })
+  .describe("What goes on the card besides the nodes.");
+
+const host = z
+  .string()
+  .regex(
+    /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/,
+    {
+      error: (issue) =>
+        say(
+          `${quote(issue.input)} is not a host name or address`,
+          "write for example arm.local, 10.0.0.11 or fd00::11",
+        ),
+    },
+  );
+
+const target = z.strictObject({
+  host: host.optional().describe("Host name or address of the one board. Either this or `hosts`."),
+  hosts: z
+    .array(host)
+    .min(1, { error: () => say("is empty", "name at least one host") })
+    .optional()
+    .describe("Several boards that get the same."),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, {
+      error: (issue) => say(`${quote(issue.input)} is not a user name`, "the image's user is robot"),
+    })
+    .optional()
+    .describe("User on the board. Default: `robot`."),
+  port: z
+    .int()
+    .min(1, { error: () => say("is not a port", "use 1 to 65535; ssh is 22") })
+    .max(65_535, { error: () => say("is not a port", "use 1 to 65535; ssh is 22") })
+    .optional()
+    .describe("Port of the SSH server. Default: 22."),
+});
+
+const sections = {
+  name: hostLabel("arm-controller").describe("The project's name: a host label; outputs are called `<name>-<board>`."),
+  board: pathText.describe(
+    "A board that `rtkit boards` lists, or the path of a board file of your own (`./boards/mine.yaml`).",
+  ),
+  image: image.optional(),
+  nodes: named(node).describe("The robot's programs by name; one process each."),
+  targets: named(target).optional().describe("Boards on the network by name."),
+};
+
+/** The project file's shape. Sizes come out in bytes, durations in nanoseconds; defaults are not filled in. */
+export const projectSchema = z
+  .strictObject({
+    ...sections,
+    nodes: sections.nodes.refine((nodes) => Object.keys(nodes).length > 0, {
+      error: () => say("there are no nodes", "add one, for example imu: { entry: nodes/imu.py }"),
+    }),
+  })
+  .describe("rtkit.yaml: a robot's nodes, and the board they run on.");
+
+/** The same with every section optional: for checking what is left when mistaken parts were cut out. */
+export const partialProjectSchema = z.strictObject(sections).partial();
+
+/** A project file whose shape is right. */
+export type ProjectInput = z.output<typeof projectSchema>;
+
+/** What is left of a project file when mistaken parts were cut out. */
+export type PartialProjectInput = z.output<typeof partialProjectSchema>;
+
+/** One node of {@link ProjectInput}. */
+export type NodeInput = z.output<typeof node>;

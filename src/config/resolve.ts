@@ -1,0 +1,109 @@
+import type { ProjectFacts } from "./facts.ts";
+import type { Board, LimitsConfig, MemoryConfig, NodeConfig, Project, Schedule, SchedulePolicy } from "./model.ts";
+import type { NodeInput, ProjectInput } from "./project-schema.ts";
+import { runtimeOf } from "./rules/entry.ts";
+import { isRealtime } from "./rules/schedule.ts";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/**
+ * Default of `limits.rttime`: CPU time without blocking. RLIMIT_RTTIME ends a loop that stopped sleeping; it is no
+ * deadline. "A few periods long" for the slowest loops that are usually real-time (100 Hz: five periods), far above the
+ * clock tick in which the kernel counts it (4 ms at HZ=250), and as long as a fair server's turn, so that a runaway
+ * holds its CPU no longer than the kernel itself would let it. Start-up, which blocks little, is not counted by it.
+ */
+const DEFAULT_RTTIME = 50e6;
+
+/** Default of `memory.stack`: the frames of a loop's deepest call, several times over. */
+const DEFAULT_STACK = 512 * KIB;
+
+/** Default of `memory.heap`: what an interpreter and a node's working set allocate in small pieces after start-up. */
+const DEFAULT_HEAP = 16 * MIB;
+
+/** Debian's ssh port, and the one user of the image. */
+const DEFAULT_TARGET = { user: "robot", port: 22 };
+
+/** The project that a checked file stands for: every default filled in, lists sorted where order means nothing. */
+export function resolveProject(
+  input: ProjectInput,
+  facts: ProjectFacts,
+  file: string,
+  board: Board,
+  authorizedKeys: readonly string[],
+): Project {
+  return {
+    dir: facts.dir,
+    file,
+    name: input.name,
+    board,
+    image: {
+      hostname: input.image?.hostname ?? input.name,
+      packages: [...new Set(input.image?.packages)].toSorted(),
+      authorizedKeys,
+      overlays: facts.overlays.map(({ folder }) => folder.path),
+    },
+    nodes: Object.entries(input.nodes).map(([name, node]) =>
+      resolveNode(name, node, facts.entries.get(name)?.path ?? ""),
+    ),
+    targets: Object.entries(input.targets ?? {}).map(([name, { host, hosts, user, port }]) => ({
+      name,
+      hosts: hosts ?? (host === undefined ? [] : [host]),
+      user: user ?? DEFAULT_TARGET.user,
+      port: port ?? DEFAULT_TARGET.port,
+    })),
+  };
+}
+
+function resolveNode(name: string, node: NodeInput, entry: string): NodeConfig {
+  return {
+    name,
+    entry,
+    runtime: runtimeOf(entry),
+    args: node.args ?? [],
+    env: node.env ?? {},
+    schedule: resolveSchedule(node.schedule ?? {}),
+    memory: resolveMemory(node),
+    limits: resolveLimits(node),
+    restart: node.restart ?? "on-failure",
+    groups: [...new Set(node.groups)].toSorted(),
+  };
+}
+
+function resolveSchedule(schedule: NonNullable<NodeInput["schedule"]>): Schedule {
+  const cpus = [...new Set(schedule.cpus)].toSorted((a, b) => a - b);
+  return { ...resolvePolicy(schedule), cpus };
+}
+
+/** What the rules found missing never gets here. */
+function resolvePolicy(schedule: NonNullable<NodeInput["schedule"]>): SchedulePolicy {
+  const { policy = "other", priority = 0, nice = 0, runtime = 0, period = 0 } = schedule;
+  switch (policy) {
+    case "fifo":
+    case "rr":
+      return { policy, priority };
+    case "deadline":
+      return { policy, runtime, deadline: schedule.deadline ?? period, period };
+    case "idle":
+      return { policy };
+    default:
+      return { policy, nice };
+  }
+}
+
+function resolveMemory({ schedule, memory }: NodeInput): MemoryConfig {
+  const realtime = isRealtime(schedule?.policy);
+  const lock = memory?.lock ?? realtime;
+  return {
+    lock,
+    stack: memory?.stack ?? (realtime && lock ? DEFAULT_STACK : 0),
+    heap: memory?.heap ?? (realtime && lock ? DEFAULT_HEAP : 0),
+  };
+}
+
+function resolveLimits({ schedule, limits }: NodeInput): LimitsConfig {
+  const policy = schedule?.policy;
+  const counted = policy === "fifo" || policy === "rr";
+  if (!counted || limits?.rttime === "none") return { rttime: null };
+  return { rttime: limits?.rttime ?? DEFAULT_RTTIME };
+}

@@ -1,0 +1,41 @@
+import type { ProjectFacts } from "../facts.ts";
+import type { Board } from "../model.ts";
+import type { PartialProjectInput } from "../project-schema.ts";
+import type { Report } from "../report.ts";
+import { entry } from "./entry.ts";
+import { authorizedKeys } from "./keys.ts";
+import { prefault } from "./memory.ts";
+import { hostname } from "./names.ts";
+import { overlays } from "./overlays.ts";
+import * as schedule from "./schedule.ts";
+import { targets } from "./targets.ts";
+
+/** All rules about a project whose shape is right as far as it goes. Without a board, those that need it are left out. */
+export function projectRules(
+  input: PartialProjectInput,
+  facts: ProjectFacts,
+  board: Board | undefined,
+  report: Report,
+): { readonly authorizedKeys: readonly string[] } {
+  const nodes = Object.entries(input.nodes ?? {});
+  const scheduled = nodes.map(([name, node]) => ({ name, schedule: node.schedule ?? {}, limits: node.limits ?? {} }));
+  for (const node of scheduled) {
+    schedule.priority(node, report);
+    schedule.nice(node, report);
+    schedule.deadline(node, report);
+    schedule.rttime(node, report);
+    if (board !== undefined) schedule.cpus(node, board, report);
+  }
+  schedule.sharedPriority(scheduled, report);
+  if (board !== undefined) schedule.deadlineBandwidth(scheduled, board, report);
+  for (const [name, node] of nodes) {
+    prefault(name, node, report);
+    const fact = facts.entries.get(name);
+    if (fact !== undefined) entry(name, fact, facts.dir, report);
+  }
+  if (input.image?.hostname === undefined) hostname(input.name, ["name"], report);
+  else hostname(input.image.hostname, ["image", "hostname"], report);
+  overlays(input.image?.overlays ?? [], facts.overlays, report);
+  targets(input.targets ?? {}, report);
+  return { authorizedKeys: authorizedKeys(input.image?.ssh?.authorized_keys ?? [], facts.keyFiles, report) };
+}
