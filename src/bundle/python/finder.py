@@ -1,0 +1,83 @@
+"""Where a module lies, by the rules of Python's path based finder (importlib.machinery.FileFinder)."""
+
+import os
+import sys
+from typing import NamedTuple
+
+
+class Root(NamedTuple):
+    """A folder of the module search path. Of a library, whole top-level packages are taken, not single modules."""
+
+    folder: str
+    library: bool
+
+
+class Found(NamedTuple):
+    """What a name is: "package" (`file` is its __init__), "module", "extension" or "namespace" (no file)."""
+
+    kind: str
+    file: str | None
+    places: tuple  # of a package: (folder, root) pairs where its submodules are looked for
+    root: Root
+
+    @property
+    def folders(self):
+        return [folder for folder, _ in self.places]
+
+
+class Finder:
+    def __init__(self, roots):
+        self.roots = roots
+        self._listings = {}
+
+    def top(self, name):
+        """Finds a top-level module in the roots, or None."""
+        return self._find(name, [(root.folder, root) for root in self.roots])
+
+    def child(self, package, name):
+        """Finds a submodule of a package that was found, or None."""
+        return self._find(name, package.places)
+
+    def listing(self, folder):
+        """Names in a folder; of one that is missing or unreadable, none."""
+        if folder not in self._listings:
+            try:
+                self._listings[folder] = frozenset(os.listdir(folder))
+            except OSError:
+                self._listings[folder] = frozenset()
+        return self._listings[folder]
+
+    def holds_python(self, folders):
+        """True when some file below the folders is Python."""
+        return any(
+            name.endswith(".py") for folder in folders for _, _, names in os.walk(folder) for name in names
+        )  # fmt: skip
+
+    def _find(self, name, places):
+        portions = []
+        for folder, root in places:
+            names = self.listing(folder)
+            inner = os.path.join(folder, name)
+            if name in names and os.path.isdir(inner):
+                if "__init__.py" in self.listing(inner):
+                    return Found("package", os.path.join(inner, "__init__.py"), ((inner, root),), root)
+                portions.append((inner, root))
+            # A package in a zip cannot load an extension module, so that a .py beside it is what runs there.
+            if f"{name}.py" in names and os.path.isfile(f"{inner}.py"):
+                return Found("module", f"{inner}.py", (), root)
+            extension = next((other for other in sorted(names) if is_extension(other) and other.partition(".")[0] == name), None)
+            if extension is not None:
+                return Found("extension", os.path.join(folder, extension), (), root)
+        return Found("namespace", None, tuple(portions), portions[0][1]) if portions else None
+
+
+def is_extension(name):
+    """True for the file name of a compiled extension module."""
+    return name.endswith((".so", ".pyd"))
+
+
+def always_there(name):
+    """True for modules inside the interpreter: no file on any search path can take their place."""
+    import _imp
+
+    return name in sys.builtin_module_names or _imp.is_frozen(name) or name == "encodings"

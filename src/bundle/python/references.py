@@ -1,0 +1,182 @@
+"""What one source file asks to import, found in its syntax tree."""
+
+import ast
+from typing import NamedTuple
+
+from conditions import truth
+
+CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+
+# Calls whose first argument, when it is a literal, names a package (importlib.resources, pkgutil, pkg_resources).
+RESOURCE_CALLS = {
+    "files", "open_text", "open_binary", "read_text", "read_binary", "path", "contents", "is_resource", "get_data",
+    "resource_string", "resource_stream", "resource_filename", "resource_listdir",
+}  # fmt: skip
+
+
+class Reference(NamedTuple):
+    """One import. `level` counts leading dots; `names` are those of `from … import`, with their places, else None."""
+
+    level: int
+    module: str
+    names: tuple | None
+    line: int
+    column: int
+    optional: bool  # its failure is caught, or it only may be a module
+    deferred: bool  # not run when the module is loaded, or only under a condition unknown here
+    every: bool  # every module of the package: the name's last part is computed at run time
+
+
+class References(ast.NodeVisitor):
+    """Walks one file. `found` are its references, `unknown` the places of imports whose name is computed."""
+
+    def __init__(self, is_entry, column_of):
+        self.found = []
+        self.unknown = []
+        self._is_entry = is_entry
+        self._column_of = column_of
+        self._optional = False
+        self._deferred = False
+
+    def visit_Import(self, node):
+        for alias in node.names:
+            self._add(alias, 0, alias.name, None)
+
+    def visit_ImportFrom(self, node):
+        names = tuple((alias.name, alias.lineno, self._column_of(alias)) for alias in node.names)
+        self._add(node, node.level, node.module or "", names)
+
+    def visit_Call(self, node):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+        if called in ("import_module", "__import__") and node.args:
+            self._dynamic(node)
+        elif called in RESOURCE_CALLS and node.args:
+            package = node.args[0]
+            if isinstance(package, ast.Constant) and isinstance(package.value, str):
+                if all(part.isidentifier() for part in package.value.split(".")):
+                    self._add(node, 0, package.value, None, optional=True)
+        self.generic_visit(node)
+
+    def visit_If(self, node):
+        value = truth(node.test, self._is_entry)
+        self.visit(node.test)
+        if value is not False:
+            self._branch(node.body, deferred=value is None)
+        if value is not True:
+            self._branch(node.orelse, deferred=value is None)
+
+    def visit_Try(self, node):
+        self._branch(node.body, optional=any(_catches(handler) for handler in node.handlers))
+        for handler in node.handlers:
+            self._branch(handler.body, deferred=True)
+        self._branch(node.orelse)
+        self._branch(node.finalbody)
+
+    visit_TryStar = visit_Try
+
+    def visit_With(self, node):
+        suppressed = any(_suppresses(item.context_expr) for item in node.items)
+        for item in node.items:
+            self.visit(item)
+        self._branch(node.body, optional=suppressed)
+
+    def visit_FunctionDef(self, node):
+        deferred, self._deferred = self._deferred, True
+        self.generic_visit(node)
+        self._deferred = deferred
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_Lambda = visit_FunctionDef
+
+    def _branch(self, body, optional=False, deferred=False):
+        before = self._optional, self._deferred
+        self._optional, self._deferred = self._optional or optional, self._deferred or deferred
+        for statement in body:
+            self.visit(statement)
+        self._optional, self._deferred = before
+
+    def _dynamic(self, node):
+        name, complete = _prefix(node.args[0])
+        package = node.args[1] if len(node.args) > 1 else None
+        for keyword in node.keywords:
+            package = keyword.value if keyword.arg == "package" else package
+        level = len(name) - len(name.lstrip("."))
+        if level and package is not None and isinstance(package, ast.Constant) and isinstance(package.value, str):
+            name, level = f"{package.value}{'.' * (level == 1)}{name.lstrip('.')}", 0
+        name = name.lstrip(".")
+        if complete:
+            if name or level:
+                self._add(node, level, name, None)
+        elif level or "." in name:
+            self._add(node, level, name.rpartition(".")[0], None, optional=True, every=True)
+        else:
+            self.unknown.append((node.lineno, self._column_of(node)))
+
+    def _add(self, place, level, module, names, optional=False, every=False):
+        column = self._column_of(place)
+        self.found.append(
+            Reference(level, module, names, place.lineno, column, self._optional or optional, self._deferred, every)
+        )
+
+
+def _prefix(node):
+    """The literal text an expression begins with, and whether that is all of it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value, True
+    if isinstance(node, ast.JoinedStr) and node.values:
+        return _prefix(node.values[0])[0], False
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mod)):
+        text = _prefix(node.left)[0]
+        return (text.partition("%")[0] if isinstance(node.op, ast.Mod) else text), False
+    return "", False
+
+
+def _catches(handler):
+    """True when the handler catches a failed import and lets the program go on."""
+    last = handler.body[-1]
+    if isinstance(last, ast.Raise):
+        return False
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
+        if ast.unparse(last.value.func) in ("sys.exit", "exit", "quit", "os._exit"):
+            return False
+    if handler.type is None:
+        return True
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(ast.unparse(kind).removeprefix("builtins.") in CAUGHT for kind in types)
+
+
+def _suppresses(node):
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) not in ("suppress", "contextlib.suppress"):
+        return False
+    return any(ast.unparse(argument) in CAUGHT for argument in node.args)
+
+
+def bound_names(tree):
+    """The names a module binds, or None when that cannot be told (star imports, `__getattr__`, `globals()`, …)."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name.partition(".")[0])
+        elif isinstance(node, ast.ExceptHandler):
+            names.add(node.name)
+        elif isinstance(node, (ast.MatchAs, ast.MatchStar)):
+            names.add(node.name)
+    unclear = {"*", "__getattr__", "__path__", "globals", "vars", "setattr", "exec", "locals", "__import__"}
+    if names & unclear or any(isinstance(node, ast.Attribute) and node.attr == "modules" for node in ast.walk(tree)):
+        return None
+    return names | {"__name__", "__doc__", "__file__", "__spec__", "__loader__", "__package__", "__dict__"}
+
+
+def all_names(tree):
+    """The literal strings of `__all__`."""
+    names = []
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+            value = getattr(node, "value", None)
+            names += [item.value for item in getattr(value, "elts", []) if isinstance(item, ast.Constant)]
+    return [name for name in names if isinstance(name, str)]
