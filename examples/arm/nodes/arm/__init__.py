@@ -1,0 +1,1 @@
+"""The arm's parts that the controller is made of."""

@@ -1,0 +1,115 @@
+import { addon } from "./addon.ts";
+import { identify } from "./identity.ts";
+import type { Identity } from "./identity.ts";
+import { missing } from "./process-state.ts";
+import { say } from "./say.ts";
+
+/** 0 for all well; any other stops the node in order and becomes its exit status. */
+export type Status = number;
+
+/** Exit status for an exception that escaped, and for a result that is no integer (EX_SOFTWARE of sysexits.h). */
+export const STATUS_SOFTWARE = 70;
+
+/** What a node has: three calls, each returning a status. `init` and `finalize` may wait; `run` should not. */
+export abstract class BaseNode {
+  readonly identity: Identity = identify();
+  /** All that may wait: opening devices, reading files, allocating. */
+  abstract init(): Status | Promise<Status>;
+  /** The node's work, until `stopping`. */
+  abstract run(): Status | Promise<Status>;
+  /** Always called: bring the machine to rest, then write what is to be kept. */
+  abstract finalize(): Status | Promise<Status>;
+}
+
+/** What the constructor of a node may be told. */
+export interface RTOptions {
+  /** The node expects to be real-time, and says so when it is not (default true). */
+  readonly realtime?: boolean;
+  /**
+   * For rt-launch's command line when started by hand (default fifo, 40): a Node.js program cannot set them itself.
+   * On a board the project file decides.
+   */
+  readonly policy?: "fifo" | "rr";
+  /** 1 to 98. */
+  readonly priority?: number;
+}
+
+/** A node with its own loop in `run`, which looks at `stopping`. */
+export abstract class RTNode extends BaseNode {
+  readonly realtime: boolean;
+  readonly policy: "fifo" | "rr";
+  readonly priority: number;
+  #stopped = false;
+
+  constructor({ realtime = true, policy = "fifo", priority = 40 }: RTOptions = {}) {
+    super();
+    if (!(Number.isInteger(priority) && priority >= 1 && priority <= 98)) {
+      throw new RangeError(`priority is from 1 to 98, not ${priority}`);
+    }
+    this.realtime = realtime;
+    this.policy = policy;
+    this.priority = priority;
+  }
+
+  /** True once SIGTERM or SIGINT came; also in a loop that never returns to the event loop. */
+  get stopping(): boolean {
+    return this.#stopped || (addon !== undefined && addon.stopRequested() !== 0);
+  }
+
+  /** Runs the node and leaves the process with its status; never returns. */
+  async main(): Promise<never> {
+    const stopped = new Promise<Status>((resolve) => {
+      const stop = (): void => {
+        this.#stopped = true;
+        resolve(0);
+      };
+      process.on("SIGTERM", stop).on("SIGINT", stop);
+    });
+    let status = await call("init", () => Promise.race([this.init(), stopped]));
+    if (status === 0 && !this.stopping) status = await this.#runCritical();
+    const last = await call("finalize", () => this.finalize());
+    return leave(status === 0 ? last : status);
+  }
+
+  async #runCritical(): Promise<Status> {
+    if (this.realtime) this.#sayWhatIsMissing();
+    const error = addon === undefined ? 0 : addon.started() || addon.catchSignals();
+    if (error !== 0) {
+      say(`RLIMIT_RTTIME or signals cannot be set (errno ${-error})`);
+      return STATUS_SOFTWARE;
+    }
+    // V8's collector cannot be switched off: collect what start-up left behind (twice: the second takes what the first
+    // one's callbacks freed). Needs --expose-gc.
+    globalThis.gc?.();
+    globalThis.gc?.();
+    return call("run", () => this.run());
+  }
+
+  #sayWhatIsMissing(): void {
+    const lacks = missing();
+    if (lacks.length === 0) return;
+    const how = `rt-launch --policy ${this.policy} --priority ${this.priority} --lock-memory`;
+    say(`not real-time: ${lacks.join("; ")}; start it with ${how}`);
+  }
+}
+
+/** A status, whatever the call does; an exception is reported once, here. */
+async function call(name: string, what: () => Status | Promise<Status>): Promise<Status> {
+  let status: unknown;
+  try {
+    status = await what();
+  } catch (error) {
+    say(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    return STATUS_SOFTWARE;
+  }
+  if (typeof status === "number" && Number.isInteger(status)) return status;
+  say(`${name} returned ${String(status)}; it must return an integer, 0 for all well`);
+  return STATUS_SOFTWARE;
+}
+
+/** Node writes to files, pipes and terminals at once, so nothing is left to flush. */
+function leave(status: Status): never {
+  const exitStatus = status >= 0 && status <= 255 ? status : 255;
+  if (addon !== undefined) addon.leave(exitStatus);
+  process.exit(exitStatus);
+}

@@ -1,0 +1,10 @@
+import { writeSync } from "node:fs";
+import { basename } from "node:path";
+
+/** The node's name in the project file (the unit sets it), or its file's name when started by hand. */
+export const nodeName: string = process.env["RTNODE_NAME"] ?? basename(process.argv[1] ?? "node").replace(/\.\w+$/, "");
+
+/** One line on standard error, written before this returns. */
+export function say(text: string): void {
+  writeSync(2, `${nodeName}: ${text}\n`);
+}
