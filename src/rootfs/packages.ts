@@ -41,7 +41,7 @@ const CUSTOMIZE_HOOK = [
   // Identity and secrets: each board makes its own.
   "rm -f etc/ssh/ssh_host_* etc/hostname var/lib/systemd/random-seed var/lib/systemd/credential.secret",
   // What names the build: mirrors, mmdebstrap's settings. Generated files take their place.
-  "rm -f etc/apt/sources.list etc/apt/apt.conf.d/99mmdebstrap etc/fstab",
+  "rm -f etc/apt/sources.list etc/apt/apt.conf.d/99mmdebstrap etc/fstab etc/hosts",
   "mv etc/dpkg/dpkg.cfg.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/lean",
   // Caches, logs and backups that depend on the order and time of the build.
   "rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock",

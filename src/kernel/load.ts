@@ -1,0 +1,75 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { errnoCode, RtkitError, usageError } from "../core/errors.ts";
+import { rtkitRoot } from "../core/paths.ts";
+import { mergeFragments, parseFragment, type WantedOption } from "./fragment.ts";
+import { parseKconfig, type Kconfig } from "./kconfig.ts";
+
+/** The folder of the fragments that rtkit brings. */
+const FRAGMENTS = join(rtkitRoot, "board-configs/kernel");
+
+/** What stands before and after the gzipped configuration in a kernel built with IKCONFIG (kernel/configs.c). */
+const EMBEDDED = { start: Buffer.from("IKCFG_ST"), end: Buffer.from("IKCFG_ED") };
+
+/**
+ * What is wanted of a board's kernel: its fragments joined, later ones on top. Throws RTK_FRAGMENT_MISSING and
+ * RTK_FRAGMENT_INVALID.
+ */
+export async function loadFragments(names: readonly string[], folder: string = FRAGMENTS): Promise<WantedOption[]> {
+  const fragments: WantedOption[][] = [];
+  for (const name of names) {
+    const file = join(folder, `${name}.config`);
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
+      if (errnoCode(error) === undefined) throw error;
+      throw usageError("RTK_FRAGMENT_MISSING", `there is no kernel fragment ${name}`, {
+        where: { file },
+        hint: "mend kernel.fragments in the board's file, or add the fragment",
+        cause: error,
+      });
+    });
+    fragments.push(parseFragment(text, file));
+  }
+  return mergeFragments(fragments);
+}
+
+/**
+ * A kernel's configuration from a file: plain text (`/boot/config-…`), gzipped (`/proc/config.gz`), or a kernel image
+ * that has it inside. Throws RTK_KERNEL_CONFIG.
+ */
+export async function readKernelConfig(path: string): Promise<Kconfig> {
+  const bytes = await readFile(path).catch((error: unknown) => {
+    if (errnoCode(error) === undefined) throw error;
+    throw usageError("RTK_KERNEL_CONFIG", `cannot read ${path}`, { hint: "name a kernel's config", cause: error });
+  });
+  const config = parseKconfig(decode(bytes, path).toString("utf8"));
+  if (config.size > 0) return config;
+  throw noConfig(path);
+}
+
+function decode(bytes: Buffer, path: string): Buffer {
+  const plain = isGzip(bytes) ? inflate(bytes, path) : bytes;
+  const start = plain.indexOf(EMBEDDED.start);
+  if (start === -1) return plain;
+  const end = plain.indexOf(EMBEDDED.end, start);
+  return inflate(plain.subarray(start + EMBEDDED.start.length, end === -1 ? undefined : end), path);
+}
+
+function inflate(bytes: Buffer, path: string): Buffer {
+  try {
+    return gunzipSync(bytes);
+  } catch (error) {
+    throw noConfig(path, error);
+  }
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+function noConfig(path: string, cause?: unknown): RtkitError {
+  return usageError("RTK_KERNEL_CONFIG", `${path} holds no kernel configuration`, {
+    hint: "give /boot/config-…, /proc/config.gz, or a kernel built with CONFIG_IKCONFIG",
+    cause,
+  });
+}
