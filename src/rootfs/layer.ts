@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import type { Place } from "../core/errors.ts";
 import { digestFile, sha256, type Json } from "../pipeline/digest.ts";
 
@@ -61,6 +61,12 @@ export function contentSize(content: LayerContent): number {
 /** The content of a regular file on this machine. */
 export async function fileContent(source: string): Promise<LayerContent> {
   return { kind: "file", source, size: (await stat(source)).size };
+}
+
+/** The text of a file's content; that of a folder or link is empty. */
+export async function readText(content: LayerContent): Promise<string> {
+  if (content.kind === "text") return content.text;
+  return content.kind === "file" ? readFile(content.source, "utf8") : "";
 }
 
 async function contentInput(content: LayerContent): Promise<Json> {

@@ -4,7 +4,7 @@ import { basename, join, relative } from "node:path";
 import type { z } from "zod";
 import { parseYaml, type SourceDocument } from "../config/document.ts";
 import { errnoCode, RtkitError, RtkitErrors, throwIfAny, usageError, type Place } from "../core/errors.ts";
-import { fileContent, type Layer, type LayerEntry } from "./layer.ts";
+import { fileContent, readText, type Layer, type LayerEntry } from "./layer.ts";
 import { overlaySchema, type OverlayFile } from "./overlay-file.ts";
 
 /** Where overlays and the programs they install are. */
@@ -35,17 +35,10 @@ export async function loadOverlays(folders: readonly string[], options: OverlayO
 
 /** The sysusers.d(5) lines of all layers, in order: the packages step makes these users. */
 export async function sysusersLines(layers: readonly Layer[]): Promise<string> {
-  return readMatching(layers, /^usr\/lib\/sysusers\.d\/[^/]+\.conf$/);
-}
-
-/** Joins the texts of all files of layers whose path matches, lower layers first, files by name. */
-export async function readMatching(layers: readonly Layer[], pattern: RegExp): Promise<string> {
-  const texts: string[] = [];
-  for (const { path, content } of layers.flatMap(({ entries }) => entries)) {
-    if (!pattern.test(path)) continue;
-    if (content.kind === "text") texts.push(content.text);
-    if (content.kind === "file") texts.push(await readFile(content.source, "utf8"));
-  }
+  const files = layers
+    .flatMap(({ entries }) => entries)
+    .filter(({ path }) => /^(?:etc|usr\/lib)\/sysusers\.d\/[^/]+\.conf$/.test(path));
+  const texts = await Promise.all(files.map(async ({ content }) => readText(content)));
   return texts.map((text) => (text.endsWith("\n") ? text : `${text}\n`)).join("");
 }
 

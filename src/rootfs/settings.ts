@@ -1,5 +1,5 @@
-import type { Layer } from "./layer.ts";
-import { readMatching } from "./overlay.ts";
+import { basename } from "node:path";
+import { readText, type Layer } from "./layer.ts";
 
 /** What the files of layers set at run time; the kernel check looks here for what makes up for an option. */
 export interface LayerSettings {
@@ -17,7 +17,7 @@ export async function layerSettings(layers: readonly Layer[]): Promise<LayerSett
   );
   const brought = paths.flatMap((path) => /^(?:etc|usr\/lib)\/systemd\/system\/([^/]+\.\w+)$/.exec(path)?.[1] ?? []);
   return {
-    sysctls: parseSysctls(await readMatching(layers, /^(?:etc|usr\/lib)\/sysctl\.d\/[^/]+\.conf$/)),
+    sysctls: parseSysctls(await sysctlText(layers)),
     units: brought.filter((unit) => wanted.has(unit)).toSorted(),
   };
 }
@@ -30,4 +30,20 @@ export function parseSysctls(text: string): Record<string, string> {
     if (name !== undefined && value !== undefined) values[name.replaceAll("/", ".")] = value;
   }
   return values;
+}
+
+/** All sysctl.d files in the order systemd reads them: by name, and one in /etc hides one of its name in /usr/lib. */
+async function sysctlText(layers: readonly Layer[]): Promise<string> {
+  const files = new Map<string, string>();
+  for (const folder of ["usr/lib/sysctl.d", "etc/sysctl.d"]) {
+    for (const entry of layers.flatMap(({ entries }) => entries)) {
+      const name = basename(entry.path);
+      if (entry.path !== `${folder}/${name}` || !name.endsWith(".conf")) continue;
+      files.set(name, await readText(entry.content));
+    }
+  }
+  return [...files]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, text]) => text)
+    .join("\n");
 }
