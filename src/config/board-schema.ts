@@ -11,6 +11,10 @@ const relativeFile = z.string().regex(/^(?!.*(^|\/)\.\.?(\/|$))[A-Za-z0-9_+.,-]+
     say(`${quote(issue.input)} is not a relative file name`, "for example broadcom/bcm2711-rpi-4-b.dtb"),
 });
 
+function notACount(issue: { readonly input?: unknown }): string {
+  return say(`${quote(issue.input)} is not a number of CPUs`, "write how many CPUs the board has");
+}
+
 const firmware = z
   .discriminatedUnion("family", [
     z.strictObject({
@@ -19,11 +23,11 @@ const firmware = z
         .describe("Raspberry Pi's GPU firmware reads config.txt from the boot partition."),
       deviceTrees: z
         .array(relativeFile)
-        .min(1, { error: () => say("is empty", "name the board's device tree") })
+        .min(1, { error: () => say("the list is empty", "name the board's device tree") })
         .describe("Device trees below the kernel's device tree folder."),
       blobs: z
         .array(relativeFile)
-        .min(1, { error: () => say("is empty", "the firmware needs a start file") })
+        .min(1, { error: () => say("the list is empty", "the firmware needs a start file") })
         .describe("Firmware files of Debian's raspi-firmware that this board loads."),
       config: z.array(lineOfText).optional().describe("Lines of config.txt besides those that rtkit derives."),
     }),
@@ -67,11 +71,7 @@ export const boardSchema = z
   .strictObject({
     description: lineOfText.describe("One line for `rtkit boards`."),
     architecture: z.enum(["arm64", "amd64"]).describe("Debian's name of the architecture."),
-    cpus: z
-      .int()
-      .min(1, { error: () => say("is not a number of CPUs", "how many CPUs the board has") })
-      .max(1024, { error: () => say("is not a number of CPUs", "how many CPUs the board has") })
-      .describe("How many CPUs the board has."),
+    cpus: z.int().min(1, { error: notACount }).max(1024, { error: notACount }).describe("How many CPUs the board has."),
     suite: z.enum(["trixie"]).describe("The Debian suite."),
     kernel: z
       .strictObject({
@@ -87,14 +87,14 @@ export const boardSchema = z
       .describe("Words of the kernel's command line besides root=, console= and what follows from isolated CPUs."),
     consoles: z
       .array(word)
-      .min(1, { error: () => say("is empty", "name at least one console") })
+      .min(1, { error: () => say("the list is empty", "name at least one console") })
       .describe("Values of console=; the last becomes /dev/console."),
     packages: z.array(packageName).describe("Debian packages the board needs."),
     overlays: z.array(fileName).describe("Folders in overlays/, in layering order."),
     partitionTable: z.enum(["mbr", "gpt"]).describe("The kind of partition table."),
     partitions: z
       .array(partition)
-      .min(1, { error: () => say("is empty", "a board needs boot, root and data") })
+      .min(1, { error: () => say("the list is empty", "a board needs boot, root and data") })
       .describe("Partitions in the order they stand on the card."),
     qemu: z
       .strictObject({

@@ -18,6 +18,16 @@ const KINDS: Readonly<Record<string, string>> = {
   boolean: "true or false",
 };
 
+/** How each kind is written, with an example that fits everywhere. */
+const HOW_TO_WRITE: Readonly<Record<string, string>> = {
+  "a mapping": "write keys and their values below it, or { key: value }",
+  "a list": "write it in brackets, for example [3] or [one, two]",
+  text: 'write text; a number or true is text in quotes, for example "1"',
+  "a number": "write digits, without quotes",
+  "a whole number": "write digits only, without quotes",
+  "true or false": "write true or false, without quotes",
+};
+
 /** Codes: RTK_CONFIG_UNKNOWN_KEY, RTK_CONFIG_MISSING_KEY, RTK_CONFIG_TYPE, RTK_CONFIG_VALUE. One error per mistake. */
 export function issueErrors(
   issues: readonly z.core.$ZodIssue[],
@@ -83,7 +93,8 @@ function issueError(issue: z.core.$ZodIssue, path: Path, document: SourceDocumen
     });
   }
   const expected = issue.code === "invalid_type" ? (KINDS[issue.expected] ?? issue.expected) : "another value";
-  const typeHint = value === null ? "give it a value, or remove the key" : `write ${expected} here`;
+  const typeHint =
+    value === null ? "give it a value, or remove the key" : (HOW_TO_WRITE[expected] ?? `write ${expected} here`);
   const message =
     path.length === 0 && value === null
       ? "the file is empty"

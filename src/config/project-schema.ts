@@ -32,7 +32,11 @@ const schedule = z
       .optional()
       .describe("Niceness of `other` and `batch`, -20 (most CPU time) to 19. Default: 0."),
     cpus: z
-      .array(z.int().min(0, { error: () => say("is not a CPU number", "CPUs are numbered from 0") }))
+      .array(
+        z
+          .int()
+          .min(0, { error: (issue) => say(`${quote(issue.input)} is not a CPU number`, "CPUs are numbered from 0") }),
+      )
       .optional()
       .describe(
         "CPUs the node may run on, numbered from 0. Those of real-time nodes are isolated from everything else on the kernel's command line; CPU 0 never is. Default: all that are not isolated.",
@@ -105,7 +109,7 @@ const image = z
     ssh: z
       .strictObject({
         authorized_keys: z
-          .array(z.string().min(1, { error: () => say("is empty", "write a path or a key line") }))
+          .array(z.string())
           .optional()
           .describe("Who may log in as `robot`: paths of public key files (`~` is your home), or public key lines."),
       })
@@ -131,11 +135,15 @@ const host = z
     },
   );
 
+function notAPort(issue: { readonly input?: unknown }): string {
+  return say(`${quote(issue.input)} is not a port`, "use 1 to 65535; ssh is 22");
+}
+
 const target = z.strictObject({
   host: host.optional().describe("Host name or address of the one board. Either this or `hosts`."),
   hosts: z
     .array(host)
-    .min(1, { error: () => say("is empty", "name at least one host") })
+    .min(1, { error: () => say("the list is empty", "name at least one host") })
     .optional()
     .describe("Several boards that get the same."),
   user: z
@@ -147,8 +155,8 @@ const target = z.strictObject({
     .describe("User on the board. Default: `robot`."),
   port: z
     .int()
-    .min(1, { error: () => say("is not a port", "use 1 to 65535; ssh is 22") })
-    .max(65_535, { error: () => say("is not a port", "use 1 to 65535; ssh is 22") })
+    .min(1, { error: notAPort })
+    .max(65_535, { error: notAPort })
     .optional()
     .describe("Port of the SSH server. Default: 22."),
 });

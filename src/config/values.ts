@@ -9,7 +9,7 @@ export function say(what: string, hint: string): string {
 /** A value of the user's as it may stand in a message: quoted, on one line, cut when it is long. */
 export function quote(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+  return text.length > 60 ? `${text.slice(0, 56)}…"` : text;
 }
 
 /** A host label by RFC 1123 (lower case, as it ends up in file names): letters, digits and inner hyphens, at most 63. */
@@ -75,9 +75,15 @@ export const pathText = z
 
 /** Bytes: `512K`, `16M`, `1G` (powers of 1024), or a bare number of bytes. */
 export const size = z
-  .union([z.string().regex(/^\d+(\.\d+)?\s*[KMGTkmgt]?(iB|B)?$/, { error: sizeMessage }), z.int().min(0)], {
-    error: sizeMessage,
-  })
+  .union(
+    [
+      z.string().regex(/^\d+(\.\d+)?\s*[KMGTkmgt]?(iB|B)?$/, { error: sizeMessage }),
+      z.int().min(0, { error: sizeMessage }),
+    ],
+    {
+      error: sizeMessage,
+    },
+  )
   .transform((value, context) => {
     const bytes = parseSize(String(value));
     if (bytes !== undefined) return bytes;

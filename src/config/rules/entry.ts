@@ -37,11 +37,11 @@ export function runtimeOf(path: string): Runtime {
   return RUNTIMES[extname(path)] ?? "native";
 }
 
-/** RTK_CONFIG_ENTRY (where and whether it is) and RTK_CONFIG_RUNTIME (whether it can be started). */
-export function entry(name: string, fact: FileFact, dir: string, report: Report): void {
+/** `shown` is the entry as the file has it. RTK_CONFIG_ENTRY (where and whether it is) and RTK_CONFIG_RUNTIME (whether it can be started). */
+export function entry(name: string, shown: string, fact: FileFact, dir: string, report: Report): void {
   const path = ["nodes", name, "entry"];
-  const shown = relative(dir, fact.path);
-  if (shown.startsWith("..") || isAbsolute(shown)) {
+  const inside = relative(dir, fact.path);
+  if (inside.startsWith("..") || isAbsolute(inside)) {
     const hint = "move it below the folder of rtkit.yaml, so that the project builds elsewhere too";
     report.error("RTK_CONFIG_ENTRY", path, `${quote(shown)} is outside the project`, hint);
     return;
@@ -55,7 +55,7 @@ export function entry(name: string, fact: FileFact, dir: string, report: Report)
     const what = `${quote(shown)} is ${fact.kind === "special" ? "not a regular file" : "not readable"}`;
     report.error("RTK_CONFIG_ENTRY", path, what, "check what it is, and its permissions");
   } else {
-    const refused = refusal(extname(shown), fact.head);
+    const refused = refusal(extname(fact.path), fact.head);
     if (refused !== undefined) report.error("RTK_CONFIG_RUNTIME", path, refused.what, refused.hint);
   }
 }

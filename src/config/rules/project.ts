@@ -31,7 +31,7 @@ export function projectRules(
   for (const [name, node] of nodes) {
     prefault(name, node, report);
     const fact = facts.entries.get(name);
-    if (fact !== undefined) entry(name, fact, facts.dir, report);
+    if (fact !== undefined) entry(name, node.entry, fact, facts.dir, report);
   }
   if (input.image?.hostname === undefined) hostname(input.name, ["name"], report);
   else hostname(input.image.hostname, ["image", "hostname"], report);
