@@ -40,13 +40,14 @@ export function releaseStep(project: Project, scanned: readonly ScannedNode[], b
     run: async (outDir, { signal }) => {
       const tar = pack();
       const written = pipeline(tar, createWriteStream(join(outDir, "release.tar")), { signal });
-      addFile(tar, "manifest.json", Buffer.from(manifest));
+      const files: [string, Buffer, number][] = [["manifest.json", Buffer.from(manifest), 0o644]];
       for (const { node, conf, source } of nodes) {
-        const bundle = [bundleName(node), await readFile(source), node.runtime === "native" ? 0o755 : 0o644] as const;
-        const files = [bundle, [`${node.name}.conf`, Buffer.from(conf), 0o644] as const];
-        for (const [name, content, mode] of files.toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-          addFile(tar, `nodes/${name}`, content, mode);
-        }
+        files.push([`nodes/${node.name}.conf`, Buffer.from(conf), 0o644]);
+        const mode = node.runtime === "native" ? 0o755 : 0o644;
+        files.push([`nodes/${bundleName(node)}`, await readFile(source), mode]);
+      }
+      for (const [name, content, mode] of files.toSorted(([x], [y]) => (x < y ? -1 : 1))) {
+        addFile(tar, name, content, mode);
       }
       tar.finalize();
       await written;
@@ -55,7 +56,7 @@ export function releaseStep(project: Project, scanned: readonly ScannedNode[], b
   };
 }
 
-function addFile(tar: Pack, name: string, content: Buffer, mode = 0o644): void {
+function addFile(tar: Pack, name: string, content: Buffer, mode: number): void {
   const owner = { uid: 0, gid: 0, uname: "root", gname: "root" };
   tar.entry({ name, mode, mtime: new Date(0), size: content.length, ...owner }, content);
 }

@@ -12,6 +12,9 @@ from finder import always_there
 from paths import uses
 
 
+OWN_EXTENSION = "install it into the image's dist-packages with an overlay, or call the library through ctypes"
+
+
 class Module(NamedTuple):
     name: str
     found: object  # finder.Found
@@ -214,7 +217,7 @@ class Graph:
         complain(
             "RTK_BUNDLE_PYTHON_EXTENSION",
             f"{module.name} is a compiled extension module ({name}), which cannot be part of a bundle",
-            f"debian:{module.name.partition('.')[0]}",
+            f"debian:{module.name.partition('.')[0]}" if module.found.root.library else OWN_EXTENSION,
         )
 
     def parse(self, file, quiet):
