@@ -31,7 +31,8 @@ const boardsDir = join(rtkitRoot, "board-configs");
 
 /**
  * A board by its name (`rpi4`), or by the path of a board file (`./boards/mine.yaml`: with a slash or an ending).
- * Throws RTK_BOARD_UNKNOWN, RTK_CONFIG_… for mistakes of form, and RTK_BOARD_… for what a board must not be; all at once.
+ * Throws RTK_BOARD_UNKNOWN, and all mistakes of the file at once: of form as in a project file, and of what a board
+ * must not be (RTK_BOARD_PART, RTK_BOARD_PARTITIONS).
  */
 export async function loadBoard(name: string, options: BoardOptions = {}): Promise<Board> {
   const isPath = /[/\\]|\.ya?ml$/.test(name);

@@ -52,7 +52,10 @@ export async function gatherFacts(
 
 /** Whether an item of `authorized_keys` names a file. Key lines, and what may be a secret pasted here, do not. */
 function isKeyPath(item: string): boolean {
-  return item.length < 256 && !/^(ssh-|ecdsa-|sk-|PuTTY-)|-----BEGIN|[\n\0]/.test(item.trim());
+  return (
+    item.length < 256 &&
+    !/^(ssh-|ecdsa-|sk-|PuTTY-)|-----BEGIN|[\n\0]|^[A-Za-z0-9+][A-Za-z0-9+/=]{39,}$/.test(item.trim())
+  );
 }
 
 function atHome(path: string, env: NodeJS.ProcessEnv): string {

@@ -41,8 +41,8 @@ export interface LoadedProject {
 
 /**
  * Finds, parses and checks the project file and the board it names. The result is frozen.
- * Throws every mistake at once, sorted by place (exit status 2): RTK_CONFIG_NOT_FOUND, RTK_CONFIG_READ, RTK_CONFIG_…,
- * RTK_BOARD_….
+ * Throws every mistake at once, sorted by place (exit status 2): RTK_CONFIG_NOT_FOUND, RTK_CONFIG_READ, and the others
+ * that docs/errors.md lists under config.
  */
 export async function loadProject(options: LoadOptions): Promise<LoadedProject> {
   const file = await findProjectFile(options);
