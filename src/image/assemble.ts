@@ -4,13 +4,13 @@ import type { Toolbox } from "../core/toolbox.ts";
 import { errnoCode } from "../core/errors.ts";
 import { digestOf, sha256, type Json } from "../pipeline/digest.ts";
 import type { Context, FileRecord } from "../pipeline/step.ts";
-import { BLOCK_SIZE, shiftRanges, type BlockMap, type BlockRange, type BlockSpan } from "./block-map.ts";
+import { BLOCK_SIZE, mergeSpans, shiftRanges, type BlockMap, type BlockRange, type BlockSpan } from "./block-map.ts";
 import { printBmap } from "./bmap.ts";
 import { makeSparse } from "./ext4.ts";
 import type { Layout } from "./layout.ts";
 import { contentSpans, hashSpans, readMap } from "./map-file.ts";
 import { imageName, type PartitionImage } from "./partition-image.ts";
-import { sfdiskScript, writePartitionTable } from "./partition-table.ts";
+import { sfdiskScript, tableBlocks, writePartitionTable } from "./partition-table.ts";
 import { splice, type Segment } from "./splice.ts";
 
 /** What an image is put together from. */
@@ -110,15 +110,15 @@ async function write(
   }
 }
 
-/** Blocks outside the partitions that the partition table uses. */
+/** Blocks outside the partitions that the partition table uses: what it needs anyway, and boot records of logical partitions. */
 async function tableSpans(file: FileHandle, layout: Layout): Promise<BlockSpan[]> {
-  const spans: BlockSpan[] = [];
+  const spans = tableBlocks(layout);
   let end = 0;
   for (const { start, size } of layout.partitions) {
     spans.push(...(await contentSpans(file, start, end)));
     end = start + size;
   }
-  return [...spans, ...(await contentSpans(file, layout.size, end))];
+  return mergeSpans([...spans, ...(await contentSpans(file, layout.size, end))]);
 }
 
 function segment({ first, last }: BlockSpan, source: FileHandle, sourceStart: number): Segment {

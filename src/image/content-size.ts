@@ -30,7 +30,9 @@ export const FAT32_MIN_BYTES = 36 * MIB;
 /** Bytes of an ext4 that holds `content` with `spare` bytes left for ordinary users. Errs on the large side. */
 export function ext4SizeFor(content: ContentSize, spare: number): number {
   // Each entry may waste most of a block: the tail of a file, a folder's own block, a long link's.
-  const data = content.bytes + content.entries * BLOCK + spare + JOURNAL_BYTES + EXT4_FIXED;
+  const files = content.bytes + content.entries * BLOCK + spare;
+  // mke2fs wants at least half of what is free to be left beside the journal.
+  const data = Math.max(files, JOURNAL_BYTES) + JOURNAL_BYTES + EXT4_FIXED;
   const forInodes = (content.entries * 1.25 + 1024) * BYTES_PER_INODE;
   return Math.ceil(Math.max(data / (1 - EXT4_OVERHEAD), forInodes));
 }

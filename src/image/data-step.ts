@@ -60,7 +60,9 @@ async function fill(tar: Pack, release: ReleaseTar): Promise<void> {
   };
   tar.entry(header("./", "directory", 0o755));
   const reader = extract();
-  const source = pipeline(createReadStream(release.path), reader);
+  const source = createReadStream(release.path);
+  source.on("error", (error) => reader.destroy(error));
+  source.pipe(reader);
   for await (const entry of reader) {
     const { name, type, size = 0, mode = 0 } = entry.header;
     const path = `${root}/${name.replace(/^\.\//, "").replace(/\/$/, "")}`;
@@ -72,7 +74,6 @@ async function fill(tar: Pack, release: ReleaseTar): Promise<void> {
     else throw new Error(`release ${release.id} holds a ${type ?? "thing"}: ${name}`);
     entry.resume();
   }
-  await source;
   tar.entry({ ...header("current", "symlink", 0o777), linkname: root });
   tar.finalize();
 }

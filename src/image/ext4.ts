@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { createReadStream } from "node:fs";
-import type { Readable } from "node:stream";
+import { finished, type Readable } from "node:stream";
 import { RtkitError, usageError } from "../core/errors.ts";
 import type { Toolbox } from "../core/toolbox.ts";
 import { formatSize } from "../core/units.ts";
@@ -59,6 +59,10 @@ const FEATURES = [
  */
 export async function makeExt4(tools: Toolbox, options: Ext4Options): Promise<void> {
   const { file, size, label, uuid, signal } = options;
+  const tar = typeof options.tar === "string" ? createReadStream(options.tar) : options.tar;
+  // A stream that breaks off between two entries looks like a whole tar to mke2fs.
+  const broken = new AbortController();
+  if (tar !== null) finished(tar, (error) => (error ? broken.abort(error) : undefined));
   await makeSparse(file, size);
   const extended = [
     `hash_seed=${uuidOf(`${uuid} directory hash`)}`,
@@ -71,18 +75,16 @@ export async function makeExt4(tools: Toolbox, options: Ext4Options): Promise<vo
   const args = ["-q", "-F", "-t", "ext4", "-O", FEATURES.join(","), "-b", String(BLOCK_SIZE), "-I", "256"];
   args.push("-i", String(BYTES_PER_INODE), "-m", String(RESERVED_PERCENT), "-J", `size=${JOURNAL_BYTES / 1024 ** 2}`);
   args.push("-L", label, "-U", uuid, "-E", extended.join(","));
-  const tar = typeof options.tar === "string" ? createReadStream(options.tar) : options.tar;
   if (tar !== null) args.push("-d", "-");
   args.push(file, String(size / BLOCK_SIZE));
   try {
     await tools.run("mke2fs", args, {
       env: reproducibleEnv,
       ...(tar === null ? {} : { stdin: tar }),
-      ...(signal === undefined ? {} : { signal }),
+      signal: signal === undefined ? broken.signal : AbortSignal.any([signal, broken.signal]),
     });
+    broken.signal.throwIfAborted();
   } catch (error) {
-    signal?.throwIfAborted();
-    if (tar?.errored) throw tar.errored;
     throw explain(error, options);
   } finally {
     tar?.destroy();
@@ -98,7 +100,9 @@ export async function ext4BlocksInUse(tools: Toolbox, file: string): Promise<Blo
 /** Allocated blocks from what dumpe2fs(8) printed: all but each group's "Free blocks". */
 export function parseDumpe2fs(text: string): BlockSpan[] {
   const used: BlockSpan[] = [];
-  for (const group of text.split(/^(?=Group \d+: )/m).slice(1)) {
+  const groups = text.split(/^(?=Group \d+: )/m).filter((part) => part.startsWith("Group "));
+  if (groups.length === 0) throw new Error(`unknown output of dumpe2fs: ${text.slice(0, 200)}`);
+  for (const group of groups) {
     const bounds = /^Group \d+: \(Blocks (\d+)-(\d+)\)/.exec(group);
     const free = /^ {2}Free blocks: (.*)$/m.exec(group);
     if (bounds === null || free === null) throw new Error(`unknown output of dumpe2fs: ${group.slice(0, 200)}`);
@@ -123,8 +127,9 @@ export async function makeSparse(file: string, size: number): Promise<void> {
 }
 
 function explain(error: unknown, { label, size }: Ext4Options): unknown {
-  // libext2fs: EXT2_ET_BLOCK_ALLOC_FAIL, EXT2_ET_INODE_ALLOC_FAIL.
-  if (!(error instanceof RtkitError) || !/Could not allocate (block|inode)/.test(error.message)) return error;
+  // libext2fs: EXT2_ET_BLOCK_ALLOC_FAIL, EXT2_ET_INODE_ALLOC_FAIL; mke2fs: figure_journal_size().
+  const full = /Could not allocate (block|inode)|journal size too big/;
+  if (!(error instanceof RtkitError) || !full.test(error.message)) return error;
   return usageError("RTK_IMAGE_TOO_SMALL", `the content of partition ${label} does not fit into ${formatSize(size)}`, {
     hint: "make it larger in the board file, or set its size to auto",
     cause: error,

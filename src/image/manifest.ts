@@ -21,8 +21,10 @@ const manifestSchema = z.strictObject({
         name: z.string(),
         wanted: z.string(),
         got: z.string(),
-        severity: z.string(),
-        verdict: z.string(),
+        severity: z.enum(["fatal", "high", "medium", "info"]),
+        verdict: z.enum(["satisfied", "compensated", "differs"]),
+        /** What makes up for it at run time. */
+        by: z.string().exactOptional(),
         reason: z.string(),
       }),
     ),

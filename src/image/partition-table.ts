@@ -1,8 +1,11 @@
 import type { Toolbox } from "../core/toolbox.ts";
+import { BLOCK_SIZE, type BlockSpan } from "./block-map.ts";
 import { ALIGNMENT, type Layout, type PlacedPartition } from "./layout.ts";
 import { reproducibleEnv } from "./reproducible.ts";
 
 const SECTOR = 512;
+
+const GPT_ENTRY_SECTORS = (128 * 128) / SECTOR;
 
 /** Partition types by label and file system: sfdisk(8) and `sfdisk --list-types`. */
 const TYPES = {
@@ -24,6 +27,18 @@ export function sfdiskScript(layout: Layout): string {
     "",
   ];
   return `${[...header, ...(gpt ? gptLines(layout) : mbrLines(layout))].join("\n")}\n`;
+}
+
+/**
+ * Blocks that a layout's table needs even where it is zero: the boot record, and for a GPT both copies with all 128
+ * entries of 128 bytes, which their checksums cover (UEFI specification 2.10, chapter 5).
+ */
+export function tableBlocks(layout: Layout): BlockSpan[] {
+  const blocks = layout.size / BLOCK_SIZE;
+  const header = layout.table === "gpt" ? Math.ceil(((2 + GPT_ENTRY_SECTORS) * SECTOR) / BLOCK_SIZE) : 1;
+  const copy = layout.table === "gpt" ? Math.ceil(((1 + GPT_ENTRY_SECTORS) * SECTOR) / BLOCK_SIZE) : 0;
+  const spans = [{ first: 0, last: header - 1 }];
+  return copy === 0 ? spans : [...spans, { first: blocks - copy, last: blocks - 1 }];
 }
 
 /** Writes the partition table into an image file that has the layout's size already. Needs no root. */
