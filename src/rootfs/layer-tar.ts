@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { once } from "node:events";
 import { pack, type Pack } from "tar-stream";
 import { contentSize } from "./layer.ts";
 import type { LayerPlan, PlacedEntry } from "./layer-plan.ts";
@@ -9,6 +9,8 @@ import { SOURCE_DATE_EPOCH } from "./mmdebstrap.ts";
 
 /** Bytes copied at once: what is held in memory. */
 const CHUNK = 1 << 20;
+
+type Entry = ReturnType<Pack["entry"]>;
 
 /** Two blocks of zeros end a tar. */
 const END_OF_TAR = Buffer.alloc(1024);
@@ -48,15 +50,22 @@ async function* copy(file: FileHandle, offset: number, length: number): AsyncGen
 /** Header, content and padding of one entry: a tar of its own without the end mark. */
 async function* entryBytes(entry: PlacedEntry): AsyncGenerator<Buffer> {
   const writer = pack();
-  const written = writeEntry(writer, entry);
-  // The loop below sees a failure through the destroyed stream; this keeps Node from calling it unhandled.
-  written.catch(() => undefined);
+  let failure: unknown;
+  const written = writeEntry(writer, entry).catch((error: unknown) => {
+    failure = error;
+    // Without an error of its own: streams inside tar-stream would throw it where nobody catches it.
+    writer.destroy();
+  });
   let last: Buffer | undefined;
-  for await (const chunk of writer) {
-    if (last !== undefined) yield last;
-    last = chunk as Buffer;
+  try {
+    for await (const chunk of writer) {
+      if (last !== undefined) yield last;
+      last = chunk as Buffer;
+    }
+  } finally {
+    await written;
+    if (failure !== undefined) throw failure;
   }
-  await written;
   if (last?.length !== END_OF_TAR.length) throw new Error("tar-stream did not end its tar with one piece");
 }
 
@@ -64,7 +73,7 @@ async function writeEntry(writer: Pack, entry: PlacedEntry): Promise<void> {
   const { content } = entry;
   const headers = {
     name: content.kind === "directory" ? `./${entry.path}/` : `./${entry.path}`,
-    type: content.kind === "text" ? "file" : content.kind,
+    type: content.kind === "text" ? ("file" as const) : content.kind,
     mode: entry.mode,
     uid: entry.uid,
     gid: entry.gid,
@@ -72,13 +81,20 @@ async function writeEntry(writer: Pack, entry: PlacedEntry): Promise<void> {
     mtime: new Date(SOURCE_DATE_EPOCH * 1000),
     ...(content.kind === "symlink" ? { linkname: content.target } : {}),
   };
-  try {
-    if (content.kind === "file") await pipeline(createReadStream(content.source), writer.entry(headers));
-    else if (content.kind === "text") writer.entry(headers, content.text);
-    else writer.entry(headers);
-    writer.finalize();
-  } catch (error) {
-    writer.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
+  if (content.kind === "file") await copyFile(writer.entry(headers), content);
+  else if (content.kind === "text") writer.entry(headers, content.text);
+  else writer.entry(headers);
+  writer.finalize();
+}
+
+/** Fills the place of a file in a tar. Counts itself: the entry's own complaint would not reach us. */
+async function copyFile(place: Entry, content: { readonly source: string; readonly size: number }): Promise<void> {
+  let seen = 0;
+  for await (const chunk of createReadStream(content.source, { highWaterMark: CHUNK })) {
+    seen += (chunk as Buffer).length;
+    if (seen > content.size) break;
+    if (!place.write(chunk)) await once(place, "drain");
   }
+  if (seen !== content.size) throw new Error(`${content.source} changed while it was read`);
+  place.end(Buffer.alloc(0));
 }
