@@ -1,11 +1,28 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { Command } from "commander";
 import { errnoCode, RtkitError, usageError } from "../core/errors.ts";
 import { rtkitRoot } from "../core/paths.ts";
+import { runCommand, withGlobalOptions, type CommandMaker, type GlobalOptions } from "./session.ts";
 
 /** The template: a project as it will be, but for its name, and for .gitignore, which npm would leave out of a package. */
 const TEMPLATE = join(rtkitRoot, "src", "cli", "init-template");
 const TEMPLATE_NAME = "my-robot";
+
+/** `rtkit init` */
+export const initCommand: CommandMaker = (onEnd) =>
+  withGlobalOptions(new Command("init"))
+    .description("Write a project that builds: rtkit.yaml and two nodes.")
+    .argument("<dir>", "the project's folder; new or empty")
+    .action(async (dir: string, options: GlobalOptions) => {
+      onEnd(
+        await runCommand(options, async () => {
+          const files = await initProject(dir);
+          const lines = [...files.map((file) => `  ${file}`), "", `next: rtkit build --project ${dir}`];
+          return { result: { dir: resolve(dir), files }, text: [`wrote ${dir}:`, ...lines].join("\n") };
+        }),
+      );
+    });
 
 /**
  * Writes a new project that builds into `dir`, which must not exist or be empty. The project is named after the folder.

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { errnoCode } from "../core/errors.ts";
 import { digestFile, digestOf, type Json } from "./digest.ts";
 import type { Context, FileRecord, Step, StepOutput } from "./step.ts";
@@ -24,20 +24,24 @@ export async function runStep(context: Context, step: Step): Promise<StepOutput>
   const elapsed = (): number => Math.round(performance.now() - started);
   context.emit({ type: "step", name: step.name, status: "started", ms: 0 });
   try {
-    const shelf = join(context.cacheDir, step.name);
-    const entry = join(shelf, digestOf(step.inputs));
+    const entry = entryOf(context, step);
     const kept = await readEntry(entry);
     if (kept !== undefined) {
       context.emit({ type: "step", name: step.name, status: "cached", ms: elapsed() });
       return kept;
     }
-    const made = await make(context, step, shelf, entry);
+    const made = await make(context, step, entry);
     context.emit({ type: "step", name: step.name, status: "done", ms: elapsed() });
     return made;
   } catch (error) {
     context.emit({ type: "step", name: step.name, status: "failed", ms: elapsed() });
     throw error;
   }
+}
+
+/** Whether {@link runStep} would find the step's output instead of running it. */
+export async function isCached(context: Context, step: Step): Promise<boolean> {
+  return (await readEntry(entryOf(context, step))) !== undefined;
 }
 
 /**
@@ -63,9 +67,13 @@ export async function pruneCache(cacheDir: string): Promise<void> {
   }
 }
 
-async function make(context: Context, step: Step, shelf: string, entry: string): Promise<StepOutput> {
+function entryOf(context: Context, step: Step): string {
+  return join(context.cacheDir, step.name, digestOf(step.inputs));
+}
+
+async function make(context: Context, step: Step, entry: string): Promise<StepOutput> {
   // The maker's process id lets a later run tell a killed build's leftovers from a build that is still going on.
-  const temporary = join(shelf, `tmp-${process.pid}-${randomBytes(4).toString("hex")}`);
+  const temporary = join(dirname(entry), `tmp-${process.pid}-${randomBytes(4).toString("hex")}`);
   const out = join(temporary, "out");
   await mkdir(out, { recursive: true });
   try {

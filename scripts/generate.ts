@@ -1,0 +1,14 @@
+// Writes the files that are made from code: the command-line reference and the JSON Schemas. Tests check them for drift.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { makeProgram } from "../src/cli/program.ts";
+import { cliReference } from "../src/cli/reference.ts";
+import { boardJsonSchema, projectJsonSchema } from "../src/config/json-schema.ts";
+import { configurationReference } from "../src/config/reference.ts";
+import { rtkitRoot } from "../src/core/paths.ts";
+
+const docs = join(rtkitRoot, "docs");
+await writeFile(join(docs, "cli.md"), cliReference(makeProgram(() => undefined)));
+await writeFile(join(docs, "rtkit.schema.json"), `${JSON.stringify(projectJsonSchema(), null, 2)}\n`);
+await writeFile(join(docs, "board.schema.json"), `${JSON.stringify(boardJsonSchema(), null, 2)}\n`);
+await writeFile(join(docs, "configuration.md"), configurationReference());

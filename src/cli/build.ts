@@ -1,0 +1,47 @@
+import { relative } from "node:path";
+import { Command } from "commander";
+import { loadProject } from "../config/load.ts";
+import { formatSize } from "../core/units.ts";
+import { renderKernelTable, summarizeKernel } from "../kernel/table.ts";
+import { buildImage, type BuildResult } from "./build/build-image.ts";
+import { loadOptions, warn } from "./project.ts";
+import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker, type GlobalOptions } from "./session.ts";
+
+interface BuildOptions extends GlobalOptions {
+  readonly project?: string;
+  readonly board?: string;
+  readonly mirror?: string;
+}
+
+/** `rtkit build` */
+export const buildCommand: CommandMaker = (onEnd) =>
+  withGlobalOptions(withProjectOption(new Command("build")))
+    .description("Build the board's image out of the project's nodes, into out/<board>/.")
+    .option("--board <board>", "build for this board in place of the project file's")
+    .option("--mirror <uri>", "Debian mirror (default: $RTKIT_DEBIAN_MIRROR, else this host's own, else Debian's)")
+    .action(async (options: BuildOptions) => {
+      onEnd(
+        await runCommand(options, async (context) => {
+          const { project, warnings } = await loadProject(loadOptions(options));
+          warn(context, warnings);
+          const built = await buildImage(context, project, { mirror: options.mirror });
+          return { result: built, text: describe(built) };
+        }),
+      );
+    });
+
+function describe(built: BuildResult): string {
+  const { image, release, kernel } = built;
+  const path = relative(process.cwd(), image.path);
+  return [
+    ...(built.cached ? [] : [renderKernelTable(kernel), ""]),
+    `kernel    ${summarizeKernel(kernel)}`,
+    `release   ${release.id.slice(0, 12)}`,
+    `image     ${path} (${formatSize(image.size)})`,
+    "",
+    "next:",
+    `  rtkit run --board ${built.board}              boot these bytes in QEMU`,
+    `  rtkit inspect ${path}    what is in it`,
+    `  sudo bmaptool copy ${path} /dev/sdX    write it to a card (package bmap-tools)`,
+  ].join("\n");
+}
