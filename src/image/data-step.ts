@@ -7,7 +7,7 @@ import type { Step } from "../pipeline/step.ts";
 import type { ContentSize } from "./content-size.ts";
 import { ext4Step } from "./ext4-step.ts";
 import type { PlacedPartition } from "./layout.ts";
-import { IMAGE_TIME } from "./reproducible.ts";
+import { SOURCE_DATE_EPOCH } from "../rootfs/mmdebstrap.ts";
 
 /** A release as the bundle domain makes it: a tar of `manifest.json` and `nodes/`. */
 export interface ReleaseTar {
@@ -83,5 +83,5 @@ function header(
   type: "file" | "directory" | "symlink",
   mode: number,
 ): Partial<Header> & { name: string } {
-  return { name, type, mode, uid: 0, gid: 0, uname: "root", gname: "root", mtime: new Date(IMAGE_TIME * 1000) };
+  return { name, type, mode, uid: 0, gid: 0, uname: "root", gname: "root", mtime: new Date(SOURCE_DATE_EPOCH * 1000) };
 }
