@@ -4,10 +4,10 @@ import type { Readable } from "node:stream";
 import { extract, pack, type Header, type Pack } from "tar-stream";
 import type { Toolbox } from "../core/toolbox.ts";
 import type { Step } from "../pipeline/step.ts";
+import { SOURCE_DATE_EPOCH } from "../rootfs/mmdebstrap.ts";
 import type { ContentSize } from "./content-size.ts";
 import { ext4Step } from "./ext4-step.ts";
 import type { PlacedPartition } from "./layout.ts";
-import { SOURCE_DATE_EPOCH } from "../rootfs/mmdebstrap.ts";
 
 /** A release as the bundle domain makes it: a tar of `manifest.json` and `nodes/`. */
 export interface ReleaseTar {
