@@ -80,6 +80,8 @@ export function packagesStep(project: Project, { mirror, tools, sysusers }: Pack
     "--variant=apt",
     `--include=${imagePackages(project).join(",")}`,
     '--aptopt=APT::Install-Recommends "false"',
+    // Nobody is there to be asked questions, and collecting them takes a minute of emulation.
+    "--aptopt=#clear DPkg::Pre-Install-Pkgs",
     ...LEAN.map((line) => `--dpkgopt=${line}`),
     `--essential-hook=${ESSENTIAL_HOOK}`,
     `--customize-hook=${CUSTOMIZE_HOOK}`,
