@@ -18,12 +18,17 @@ void mistake(const struct source *at, const char *format, ...)
     die(EXIT_LAUNCHER, "--%s: %s", at->word, text);
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* Digits at the start of `text`; `rest` is what follows. */
 static uint64_t digits(const char *text, const char **rest, const struct source *at)
 {
     uint64_t value = 0;
     const char *c = text;
-    for (; *c >= '0' && *c <= '9'; c++)
+    for (; is_digit(*c); c++)
         if (__builtin_mul_overflow(value, 10U, &value) || __builtin_add_overflow(value, (uint64_t)(*c - '0'), &value))
             mistake(at, "'%s' is too large", text);
     if (c == text)
@@ -95,11 +100,16 @@ void parse_cpus(const char *text, cpu_set_t *cpus, const struct source *at)
 {
     CPU_ZERO(cpus);
     for (const char *rest = text;; rest++) {
-        uint64_t first = digits(rest, &rest, at);
-        uint64_t last = first;
-        if (*rest == '-')
-            last = digits(rest + 1, &rest, at);
-        if (first > last || last >= CPU_SETSIZE || (*rest && *rest != ','))
+        uint64_t first = 0, last = 0;
+        bool complete = is_digit(*rest);
+        if (complete)
+            first = last = digits(rest, &rest, at);
+        if (complete && *rest == '-') {
+            complete = is_digit(rest[1]);
+            if (complete)
+                last = digits(rest + 1, &rest, at);
+        }
+        if (!complete || first > last || last >= CPU_SETSIZE || (*rest && *rest != ','))
             mistake(at, "'%s' is not a list of CPUs such as 3 or 0-2,4", text);
         for (uint64_t cpu = first; cpu <= last; cpu++)
             CPU_SET((size_t)cpu, cpus);

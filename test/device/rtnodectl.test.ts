@@ -1,0 +1,233 @@
+import { execa } from "execa";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { beforeEach, describe, expect, test } from "vitest";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { run } from "./support.ts";
+import type { Outcome } from "./support.ts";
+
+const program = join(rtkitRoot, "src", "device", "rtnodectl");
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "rtnodectl-"));
+  for (const dir of ["opt/rtnode/releases/abc123/nodes", "run", "bin", "usr/lib/rtnode", "sys/kernel"]) {
+    mkdirSync(join(root, dir), { recursive: true });
+  }
+  symlinkSync("releases/abc123", join(root, "opt/rtnode/current"));
+  symlinkSync("/proc", join(root, "proc"));
+  writeFileSync(join(root, "usr/lib/rtnode/groups"), "gpio\ni2c\n");
+  writeFakes({});
+});
+
+/** A systemctl that writes down what it is asked, and an uname that is told what to say. */
+function writeFakes({ show = "ActiveState=inactive\nMainPID=0", version = "#1 SMP" }): void {
+  const systemctl = `#!/bin/sh\necho "$*" >>'${root}/calls'\ncase $1 in show) cat <<'E'\n${show}\nE\nesac\n`;
+  const uname = `#!/bin/sh\ncase $1 in -r) echo 6.12.0-rt;; -v) echo '${version}';; esac\n`;
+  for (const [name, text] of Object.entries({ systemctl, uname })) {
+    writeFileSync(join(root, "bin", name), text);
+    chmodSync(join(root, "bin", name), 0o755);
+  }
+}
+
+function conf(name: string, text: string): void {
+  writeFileSync(join(root, "opt/rtnode/current/nodes", `${name}.conf`), text);
+}
+
+function rtnodectl(...words: string[]): Promise<Outcome> {
+  const path = `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}`;
+  return run(["sh", program, ...words], { RTNODE_ROOT: root, PATH: path });
+}
+
+/** What systemctl was asked since the last time, without questions. */
+function calls(): string[] {
+  const file = join(root, "calls");
+  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
+  rmSync(file, { force: true });
+  return text.split("\n").filter((line) => line !== "" && !line.startsWith("show"));
+}
+
+const units = (): string => join(root, "run/systemd/system");
+const dropIn = (node: string): string => join(units(), `rtnode@${node}.service.d/50-node.conf`);
+const wants = (): string[] => {
+  const dir = join(units(), "rtnode.target.wants");
+  return existsSync(dir) ? readdirSync(dir).toSorted() : [];
+};
+
+describe("apply", () => {
+  test("writes a drop-in and a want for every node, and reloads systemd once", async () => {
+    conf("imu", "policy fifo\npriority 40\nprogram /usr/bin/python3\nrestart always\ngroups gpio,i2c\n");
+    conf("planner", "program /usr/bin/node\narg restart never");
+    expect(await rtnodectl("apply")).toMatchObject({ status: 0, stdout: "", stderr: "" });
+    expect(readFileSync(dropIn("imu"), "utf8")).toBe(
+      "# Made by rtnodectl from nodes/imu.conf\n[Service]\nRestart=always\nSupplementaryGroups=gpio\nSupplementaryGroups=i2c\n",
+    );
+    expect(readFileSync(dropIn("planner"), "utf8")).toBe("# Made by rtnodectl from nodes/planner.conf\n[Service]\n");
+    expect(wants()).toEqual(["rtnode@imu.service", "rtnode@planner.service"]);
+    const link = readlinkSync(join(units(), "rtnode.target.wants/rtnode@imu.service"));
+    expect(link).toBe("/usr/lib/systemd/system/rtnode@.service");
+    expect(calls()).toEqual(["daemon-reload"]);
+  });
+
+  test("does nothing the second time, but start when it is told to", async () => {
+    conf("imu", "restart no\n");
+    await rtnodectl("apply");
+    calls();
+    expect(await rtnodectl("apply", "--start")).toMatchObject({ status: 0 });
+    expect(calls()).toEqual(["start --no-block rtnode.target"]);
+  });
+
+  test("a changed value is written again, a node that is gone is stopped and removed", async () => {
+    conf("imu", "restart no\n");
+    conf("old", "restart no\n");
+    await rtnodectl("apply");
+    calls();
+    conf("imu", "restart on-failure\n");
+    rmSync(join(root, "opt/rtnode/current/nodes/old.conf"));
+    await rtnodectl("apply");
+    expect(readFileSync(dropIn("imu"), "utf8")).toContain("Restart=on-failure\n");
+    expect(existsSync(dropIn("old"))).toBe(false);
+    expect(wants()).toEqual(["rtnode@imu.service"]);
+    expect(new Set(calls())).toEqual(new Set(["stop -- rtnode@old.service", "daemon-reload"]));
+  });
+
+  test.each([
+    ["restart sometimes\n", "restart 'sometimes' is none of no, on-failure, always"],
+    ["restart no ExecStart=/bin/sh\n", "restart 'no ExecStart=/bin/sh' is none of no, on-failure, always"],
+    ["groups wheel\n", "group 'wheel' is not among those that the image grants"],
+    ["groups gpio *\n", "group '*' is not among those that the image grants"],
+    ["groups .*", "group '.*' is not among those that the image grants"],
+  ])("refuses %j by name, and applies the other nodes", async (text, message) => {
+    conf("bad", text);
+    conf("good", "restart no\n");
+    const outcome = await rtnodectl("apply");
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr.trimEnd().split("\n")).toEqual([expect.stringContaining(`nodes/bad.conf: ${message}`)]);
+    expect(wants()).toEqual(["rtnode@good.service"]);
+    expect(readdirSync(units()).toSorted()).toEqual(["rtnode.target.wants", "rtnode@good.service.d"]);
+  });
+
+  test("a node that becomes bad is stopped", async () => {
+    conf("imu", "restart no\n");
+    await rtnodectl("apply");
+    conf("imu", "restart perhaps\n");
+    expect((await rtnodectl("apply")).status).toBe(1);
+    expect(calls()).toContain("stop -- rtnode@imu.service");
+    expect(wants()).toEqual([]);
+  });
+
+  test.each(["-imu", "Imu", "a b", "a;b", "*", "a".repeat(64)])("refuses the name %j", async (name) => {
+    conf(name, "restart no\n");
+    const outcome = await rtnodectl("apply");
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toContain("a node's name is 1 to 63 of a-z, 0-9 and -, and does not start with -");
+    expect(wants()).toEqual([]);
+  });
+
+  test("says when there is no release", async () => {
+    rmSync(join(root, "opt/rtnode/current"));
+    const outcome = await rtnodectl("apply");
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toContain("/opt/rtnode/current/nodes: there is no active release\n");
+  });
+});
+
+describe("status", () => {
+  test("of a node that runs: every thread's scheduling, from /proc", async () => {
+    const child = execa("sleep", ["60"]);
+    try {
+      const pid = child.pid ?? 0;
+      conf("imu", "");
+      writeFakes({ show: `ActiveState=active\nMainPID=${pid}`, version: "#1 SMP PREEMPT_RT Debian" });
+      const { stdout, status } = await rtnodectl("status", "--json");
+      expect(status).toBe(0);
+      const cpus = /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+      const scheduling = { policy: "other", priority: 0, cpus };
+      expect(JSON.parse(stdout)).toEqual({
+        release: "abc123",
+        kernel: { version: "6.12.0-rt", realtime: true },
+        nodes: [
+          {
+            name: "imu",
+            state: "active",
+            pid,
+            ...scheduling,
+            lockedKiB: 0,
+            threads: [{ tid: pid, name: "sleep", ...scheduling }],
+          },
+        ],
+      });
+      const table = (await rtnodectl("status")).stdout
+        .trim()
+        .split("\n")
+        .map((line) => line.split(/ +/));
+      expect(table).toEqual([
+        ["NAME", "STATE", "PID", "POLICY", "PRIORITY", "CPUS", "LOCKEDKIB"],
+        ["imu", "active", String(pid), "other", "0", cpus, "0"],
+      ]);
+    } finally {
+      child.kill();
+      await child.catch(() => undefined);
+    }
+  });
+
+  test("of a thread with any name: fields are found behind it, and the JSON stays JSON", async () => {
+    rmSync(join(root, "proc"));
+    const task = join(root, "proc/77/task/77");
+    mkdirSync(task, { recursive: true });
+    const numbers = Array.from({ length: 50 }, (_, i) => String(i + 4));
+    numbers[40 - 4] = "33";
+    numbers[41 - 4] = "1";
+    const stat = `77 (a) R 1 (") ${["S", ...numbers].join(" ")}\n`;
+    const status = "Name:\tx\nVmLck:\t    1234 kB\nCpus_allowed_list:\t0-2,5\n";
+    for (const dir of [task, join(root, "proc/77")]) {
+      writeFileSync(join(dir, "stat"), stat);
+      writeFileSync(join(dir, "status"), status);
+    }
+    writeFileSync(join(task, "comm"), Buffer.from('a) R 1 ("\\\t\xff\n', "latin1"));
+    conf("imu", "");
+    writeFakes({ show: "ActiveState=active\nMainPID=77" });
+    const [node] = JSON.parse((await rtnodectl("status", "--json")).stdout).nodes;
+    expect(node).toMatchObject({ policy: "fifo", priority: 33, cpus: "0-2,5", lockedKiB: 1234 });
+    expect(node.threads).toEqual([{ tid: 77, name: 'a) R 1 ("\\??', policy: "fifo", priority: 33, cpus: "0-2,5" }]);
+  });
+
+  test("of a node that does not run, without a release, without a real-time kernel", async () => {
+    conf("imu", "");
+    writeFakes({ show: "ActiveState=failed\nMainPID=0" });
+    const first = JSON.parse((await rtnodectl("status", "--json")).stdout);
+    expect(first.kernel.realtime).toBe(false);
+    expect(first.nodes).toEqual([
+      {
+        name: "imu",
+        state: "failed",
+        pid: null,
+        policy: null,
+        priority: null,
+        cpus: null,
+        lockedKiB: null,
+        threads: [],
+      },
+    ]);
+    writeFileSync(join(root, "sys/kernel/realtime"), "1\n");
+    rmSync(join(root, "opt/rtnode/current"));
+    const second = JSON.parse((await rtnodectl("status", "--json")).stdout);
+    expect(second).toMatchObject({ release: null, kernel: { realtime: true }, nodes: [] });
+  });
+});
+
+test.each([[[]], [["start"]], [["apply", "--force"]], [["status", "--json", "x"]]])("usage: %j", async (words) => {
+  const outcome = await rtnodectl(...words);
+  expect(outcome).toMatchObject({ status: 2, stderr: "usage: rtnodectl apply [--start] | status [--json]\n" });
+});

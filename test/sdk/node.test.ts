@@ -1,0 +1,183 @@
+import { mkdtempSync, symlinkSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { buildDevicePrograms } from "../device/support.ts";
+import { bundle, startPython, startTypeScript, writeProgram } from "./support.ts";
+
+beforeAll(buildDevicePrograms);
+
+const identityPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:test:([0-9a-f]{2}:){5}[0-9a-f]{2}$/;
+
+/** A Python node that runs a statement inside `run`. */
+function collecting(body: string): string {
+  return `
+import gc
+from rtnode import RTNode
+class Test(RTNode):
+    def init(self):
+        return 0
+    def run(self):
+        print(gc.isenabled(), gc.get_threshold()[0])
+        ${body}
+        return 0
+    def finalize(self):
+        print(gc.get_threshold()[0] > 0)
+        return 0
+Test(realtime=False).main()`;
+}
+
+describe("Python", () => {
+  test("says once what a real-time node could not get, and runs", async () => {
+    const file = writeProgram(
+      "test.py",
+      `
+from rtnode import PeriodicNode
+class Test(PeriodicNode):
+    def init(self):
+        print(*self.identity, sep="\\n")
+        return 0
+    def step(self):
+        return 4 if self.cycles == 3 else 0
+    def finalize(self):
+        return 0
+Test(period=0.001).main()`,
+    );
+    const node = startPython(file);
+    const { exitCode, stdout, stderr } = await node.ended;
+    expect(exitCode).toBe(4);
+    expect(stderr).toMatch(/^test: not real-time: .*memory is not locked; start it with rt-launch$/);
+    const [name, platform, pid, unique] = stdout.split("\n");
+    expect([name, pid]).toEqual(["test", String(node.pid)]);
+    expect(platform).not.toBe("");
+    expect(unique).toMatch(identityPattern);
+  });
+
+  test("the collector is off in run, and a library that switches it on is reported", async () => {
+    const quiet = await startPython(writeProgram("test.py", collecting("[[] for _ in range(10000)]"))).ended;
+    expect(quiet).toEqual({ exitCode: 0, stdout: "False 0\nTrue", stderr: "" });
+    const noisy = await startPython(writeProgram("test.py", collecting("gc.enable(); gc.collect()"))).ended;
+    expect(noisy.stderr).toBe("test: the collector was switched on in run and ran 1 times");
+  });
+
+  test("SIGXCPU, the soft limit of rttime, becomes an exception in a step that never ends", async () => {
+    const program = `
+import os, signal
+from rtnode import PeriodicNode
+class Test(PeriodicNode):
+    def init(self):
+        return 0
+    def step(self):
+        os.kill(os.getpid(), signal.SIGXCPU)
+        while True:
+            pass
+    def finalize(self):
+        print("finalized")
+        return 0
+Test(period=0.001, realtime=False).main()`;
+    const { exitCode, stdout, stderr } = await startPython(writeProgram("test.py", program)).ended;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 70, stdout: "finalized" });
+    expect(stderr).toContain("ran longer without blocking than its rttime allows (SIGXCPU)");
+  });
+
+  test("runs without the library too", async () => {
+    const file = writeProgram(
+      "test.py",
+      "from rtnode import _clock as c\nt = c.now() + 1000\nprint(c.sleep_until(t), c.now() >= t)",
+    );
+    const { stdout } = await startPython(file, { RTNODE_LIBRARY: "/no/such/library.so" }).ended;
+    expect(stdout).toBe("0 True");
+  });
+});
+
+describe("TypeScript", () => {
+  const program = `
+import { PeriodicNode } from "rtnode";
+class Test extends PeriodicNode {
+  constructor() { super({ period: 0.001, priority: 20 }); }
+  init() { console.log(Object.values(this.identity).join("\\n")); return 0; }
+  step() { return this.cycles === 3 ? 4 : 0; }
+  finalize() { return 0; }
+}
+await new Test().main();`;
+
+  test("says once what a real-time node could not get, and runs", async () => {
+    const file = await bundle(writeProgram("test.ts", program));
+    const node = startTypeScript(file, { RTNODE_NAME: "test" });
+    const { exitCode, stdout, stderr } = await node.ended;
+    expect(exitCode).toBe(4);
+    expect(stderr).toMatch(
+      /^test: not real-time: .*memory is not locked; start it with rt-launch --policy fifo --priority 20 --lock-memory$/,
+    );
+    const [name, platform = hostname(), pid, unique] = stdout.split("\n");
+    expect([name, pid]).toEqual(["test", String(node.pid)]);
+    expect(platform).not.toBe("");
+    expect(unique).toMatch(identityPattern);
+  });
+
+  test("without the addon the loop runs on timers, and that is said; launched on a board it does not start", async () => {
+    const file = await bundle(writeProgram("test.ts", program));
+    const byHand = await startTypeScript(file, { RTNODE_ADDON: "/no/such/rtnode.node" }).ended;
+    expect(byHand.exitCode).toBe(4);
+    expect(byHand.stderr).toContain(
+      "/no/such/rtnode.node is not there: the loop runs on timers, and there are no datagrams",
+    );
+    const launched = await startTypeScript(file, { RTNODE_ADDON: "/no/such/rtnode.node", RTNODE_LAUNCHED: "1" }).ended;
+    expect(launched.exitCode).toBe(1);
+    expect(launched.stdout).toBe("");
+  });
+});
+
+describe("datagram sockets behave alike", () => {
+  /** Two sockets of one process: what every call returns, in order; errors by their names. */
+  const scripts = {
+    Python: `
+import errno
+from rtnode import DatagramSocket
+name = lambda n: n if n >= 0 else errno.errorcode[-n]
+a, b = DatagramSocket("a", 8), DatagramSocket("b", 8)
+to_b, to_c = a.peer("b"), a.peer("c")
+print(name(b.receive()), name(a.send(to_c, b"x")))
+print(name(a.send(to_b, b"four")), name(b.receive()), bytes(b.buffer[:4]).decode())
+print(name(a.send(to_b, b"more than eight")), name(b.receive()))
+b.close()
+print(name(a.send(to_b, b"x")))
+again = DatagramSocket("a", 8)
+`,
+    TypeScript: `
+import { DatagramSocket } from "rtnode";
+import { constants } from "node:os";
+const name = (n) => (n >= 0 ? n : Object.entries(constants.errno).find(([, value]) => value === -n)[0]);
+const bytes = (text) => new TextEncoder().encode(text);
+const a = new DatagramSocket("a", 8), b = new DatagramSocket("b", 8);
+const toB = a.peer("b"), toC = a.peer("c");
+console.log(name(b.receive()), name(a.send(toC, bytes("x"))));
+console.log(name(a.send(toB, bytes("four"))), name(b.receive()), new TextDecoder().decode(b.buffer.subarray(0, 4)));
+console.log(name(a.send(toB, bytes("more than eight"))), name(b.receive()));
+b.close();
+console.log(name(a.send(toB, bytes("x"))));
+const again = new DatagramSocket("a", 8);
+`,
+  };
+  const expected = "EAGAIN ENOENT\n0 4 four\n0 EMSGSIZE\nENOENT";
+
+  test.each(["Python", "TypeScript"] as const)("%s", async (language) => {
+    const dir = mkdtempSync(join(tmpdir(), "rtnode-"));
+    const env = { RTNODE_RUNTIME_DIR: dir };
+    const node =
+      language === "Python"
+        ? startPython(writeProgram("test.py", scripts.Python), env)
+        : startTypeScript(await bundle(writeProgram("test.ts", scripts.TypeScript)), env);
+    expect(await node.ended).toMatchObject({ exitCode: 0, stdout: expected });
+  });
+
+  test("a file that is no socket is not removed", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "rtnode-"));
+    symlinkSync("/etc/hostname", join(dir, "a.sock"));
+    const env = { RTNODE_RUNTIME_DIR: dir };
+    const python = await startPython(writeProgram("test.py", scripts.Python), env).ended;
+    expect(python.stderr).toContain("Address already in use");
+    const typescript = await startTypeScript(await bundle(writeProgram("test.ts", scripts.TypeScript)), env).ended;
+    expect(typescript.stderr).toContain("a.sock: EADDRINUSE");
+  });
+});
