@@ -19,7 +19,9 @@ export function cliReference(program: Command): string {
 
 function section(command: Command): string[] {
   const options = command.options.map((option) => `| \`${cell(option.flags)}\` | ${cell(option.description)} |`);
-  const args = command.registeredArguments.map((argument) => `| \`${argument.name()}\` | ${cell(argument.description)} |`);
+  const args = command.registeredArguments.map(
+    (argument) => `| \`${argument.name()}\` | ${cell(argument.description)} |`,
+  );
   return [
     `## rtkit ${fullName(command)}`,
     "",

@@ -21,12 +21,12 @@ export interface BootPlan {
   readonly input: BootInput;
   readonly files: ReadonlyMap<string, FileSource>;
   readonly size: ContentSize;
-  /** The packages step that the files come from. */
+  /** The step of the packages' contents that the files come from. */
   readonly packages: StepOutput;
 }
 
 /**
- * Plans the boot partition of a project from the packages step's output (`kernel/`, `firmware/`).
+ * Plans the boot partition of a project from what its packages contain (`kernel/`, `firmware/`).
  * Throws RTK_BOOT_FILE when it lacks a file, RTK_IMAGE_CMDLINE and RTK_IMAGE_LAYOUT for a board that cannot boot.
  */
 export function planBoot(

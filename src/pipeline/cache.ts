@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import packageJson from "../../package.json" with { type: "json" };
 import { errnoCode } from "../core/errors.ts";
 import { digestFile, digestOf, type Json } from "./digest.ts";
 import type { Context, FileRecord, Step, StepOutput } from "./step.ts";
@@ -67,8 +68,9 @@ export async function pruneCache(cacheDir: string): Promise<void> {
   }
 }
 
+/** Another rtkit may do the same step in another way, so its version is an input of each. */
 function entryOf(context: Context, step: Step): string {
-  return join(context.cacheDir, step.name, digestOf(step.inputs));
+  return join(context.cacheDir, step.name, digestOf({ rtkit: packageJson.version, inputs: step.inputs }));
 }
 
 async function make(context: Context, step: Step, entry: string): Promise<StepOutput> {

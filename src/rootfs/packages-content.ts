@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { RtkitError } from "../core/errors.ts";
+import type { Board } from "../config/model.ts";
 import type { Toolbox } from "../core/toolbox.ts";
+import type { Step, StepOutput } from "../pipeline/step.ts";
 import { pythonModules } from "./python-modules.ts";
 import { indexTree, openTree, type OpenTree } from "./tree-index.ts";
 
@@ -34,13 +36,34 @@ export interface ContentOptions {
   readonly signal: AbortSignal;
 }
 
+/** Raised when {@link extractContent} writes something else for the same tar. */
+const REVISION = 1;
+
+/**
+ * The step that takes out of the packages' tree what other steps ask of it: `index.json` (what the tar holds where, for
+ * layering), `packages.json`, `content.json`, `python-modules.json`, `kernel/{vmlinuz,initrd.img,config,release}`,
+ * `kernel/dtbs/<vendor>/*.dtb`, `firmware/*`. Throws RTK_KERNEL_MISSING, RTK_DEVICE_TREE_MISSING, RTK_FIRMWARE_MISSING.
+ */
+export function contentsStep(board: Board, packages: StepOutput, tools: Toolbox): Step {
+  const deviceTrees = board.firmware.family === "raspberrypi" ? board.firmware.deviceTrees : [];
+  const blobs = board.firmware.family === "raspberrypi" ? board.firmware.blobs : [];
+  return {
+    name: "contents",
+    title: "Kernel, firmware and file list",
+    inputs: { revision: REVISION, packages: packages.digest, tools: tools.digest, deviceTrees, blobs },
+    run: async (outDir, { signal }) => {
+      await extractContent({ tar: join(packages.dir, "packages.tar"), outDir, deviceTrees, blobs, tools, signal });
+    },
+  };
+}
+
 /** Where raspi-firmware (Debian, non-free-firmware) keeps the boot files of the Raspberry Pi. */
 const FIRMWARE_FOLDER = "usr/lib/raspi-firmware/";
 
-/**
- * Writes what later steps ask of the packages without unpacking them: `index.json`, `packages.json`, `content.json`,
- * `kernel/{vmlinuz,initrd.img,config,release}`, `kernel/dtbs/<vendor>/*.dtb`, `firmware/*`, `python-modules.json`.
- */
+/** The firmware's licence: it goes wherever the firmware goes. */
+const FIRMWARE_LICENCE = "usr/share/doc/raspi-firmware/copyright";
+
+/** Writes the output of {@link contentsStep} into `outDir`. */
 export async function extractContent(options: ContentOptions): Promise<void> {
   const { outDir } = options;
   const tree = await openTree(options.tar);
@@ -76,6 +99,7 @@ export async function extractContent(options: ContentOptions): Promise<void> {
       if (!path.startsWith(FIRMWARE_FOLDER) || type === "directory") continue;
       await save(`firmware/${path.slice(FIRMWARE_FOLDER.length)}`, await tree.read(path));
     }
+    if (tree.byPath.has(FIRMWARE_LICENCE)) await save("firmware/copyright", await tree.read(FIRMWARE_LICENCE));
     for (const name of options.blobs) {
       if (tree.byPath.has(FIRMWARE_FOLDER + name)) continue;
       throw new RtkitError("RTK_FIRMWARE_MISSING", `no installed package has the firmware file ${name}`, {

@@ -2,7 +2,6 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFile } from "node:fs/promises";
 import { RtkitError } from "../core/errors.ts";
-import type { Toolbox } from "../core/toolbox.ts";
 import type { Project } from "../config/model.ts";
 import { digestOf } from "../pipeline/digest.ts";
 import type { Step } from "../pipeline/step.ts";
@@ -10,13 +9,11 @@ import { foreignPrograms, gatherForeign } from "./foreign.ts";
 import { bootstrap } from "./mmdebstrap.ts";
 import type { DebianMirror } from "./mirror.ts";
 import { imagePackages } from "./package-list.ts";
-import { extractContent } from "./packages-content.ts";
 import { followProgress } from "./progress.ts";
 
 /** What {@link packagesStep} is made from besides the project. */
 export interface PackagesOptions {
   readonly mirror: DebianMirror;
-  readonly tools: Toolbox;
   /** sysusers.d(5) lines of all overlays, from {@link ./overlay.ts sysusersLines}. */
   readonly sysusers: string;
 }
@@ -68,14 +65,11 @@ const LEAN = [
 ];
 
 /**
- * The step that installs Debian's packages. Its output: `packages.tar` (the tree, clean), `index.json` (what the tar
- * holds where, for layering), `packages.json`, `content.json`, `kernel/`, `firmware/`, `python-modules.json`; see
- * packages-content.ts. Throws RTK_HOST_FOREIGN, RTK_PACKAGE_UNKNOWN, RTK_MIRROR_UNREACHABLE, RTK_PACKAGES_FAILED,
- * RTK_KERNEL_MISSING, RTK_DEVICE_TREE_MISSING, RTK_FIRMWARE_MISSING.
+ * The step that installs Debian's packages: the slow one. Its output is `packages.tar`, the tree, clean.
+ * Throws RTK_HOST_FOREIGN, RTK_PACKAGE_UNKNOWN, RTK_MIRROR_UNREACHABLE, RTK_PACKAGES_FAILED.
  */
-export function packagesStep(project: Project, { mirror, tools, sysusers }: PackagesOptions): Step {
-  const { board } = project;
-  const { suite, architecture } = board;
+export function packagesStep(project: Project, { mirror, sysusers }: PackagesOptions): Step {
+  const { suite, architecture } = project.board;
   const options = [
     "--variant=apt",
     `--include=${imagePackages(project).join(",")}`,
@@ -86,8 +80,6 @@ export function packagesStep(project: Project, { mirror, tools, sysusers }: Pack
     `--essential-hook=${ESSENTIAL_HOOK}`,
     `--customize-hook=${CUSTOMIZE_HOOK}`,
   ];
-  const deviceTrees = board.firmware.family === "raspberrypi" ? board.firmware.deviceTrees : [];
-  const blobs = board.firmware.family === "raspberrypi" ? board.firmware.blobs : [];
   return {
     name: "packages",
     title: `Debian packages (${suite}, ${architecture})`,
@@ -97,9 +89,6 @@ export function packagesStep(project: Project, { mirror, tools, sysusers }: Pack
       mirror: digestOf({ archive: mirror.archive, security: mirror.security }),
       options,
       sysusers,
-      deviceTrees,
-      blobs,
-      tools: tools.digest,
     },
     run: async (outDir, step) => {
       const foreign = foreignPrograms(await gatherForeign(architecture, step.signal));
@@ -126,8 +115,6 @@ export function packagesStep(project: Project, { mirror, tools, sysusers }: Pack
       } finally {
         await rm(scratch, { recursive: true, force: true });
       }
-      step.progress("reading what was installed");
-      await extractContent({ tar, outDir, deviceTrees, blobs, tools, signal: step.signal });
     },
   };
 }

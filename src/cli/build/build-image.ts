@@ -21,6 +21,7 @@ import { checkHost } from "../../rootfs/host-check.ts";
 import { chooseMirror } from "../../rootfs/mirror.ts";
 import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
 import { packagesStep } from "../../rootfs/packages.ts";
+import { contentsStep } from "../../rootfs/packages-content.ts";
 import { openTools, toolsStep } from "../../rootfs/tools-tree.ts";
 import { checkBoardKernel } from "./kernel-verdict.ts";
 import { buildManifest } from "./manifest.ts";
@@ -64,7 +65,7 @@ export async function buildImage(
   const tools = openTools(await run(context, makeTools));
 
   const scanned = await scanNodes(context, project, tools);
-  const makePackages = packagesStep(project, { mirror, tools, sysusers: await sysusersLines(layers) });
+  const makePackages = packagesStep(project, { mirror, sysusers: await sysusersLines(layers) });
   if (toolsCached && !(await isCached(context, makePackages))) {
     await checkHost(board.architecture, context.cacheDir, context.signal);
   }
@@ -72,13 +73,14 @@ export async function buildImage(
     run(inner, makePackages),
     ...scanned.map(({ step }) => run(inner, step)),
   ]);
-  throwIfAny(checkImports(scanned, new Set(await readJson<string[]>(packages, "python-modules.json"))));
+  const contents = await run(context, contentsStep(board, packages, tools));
+  throwIfAny(checkImports(scanned, new Set(await readJson<string[]>(contents, "python-modules.json"))));
 
   const releaseOutput = await run(context, releaseStep(project, scanned, bundles));
   const release = await releaseTar(releaseOutput);
-  const boot = planBoot(project, packages);
-  const kernelOutput = await checkBoardKernel(context, { board, packages, layers, cmdline: boot.cmdline, run });
-  const root = await layerRoot(project, { packages, layers, boot });
+  const boot = planBoot(project, contents);
+  const kernelOutput = await checkBoardKernel(context, { board, contents, layers, cmdline: boot.cmdline, run });
+  const root = await layerRoot(project, { packages, contents, layers, boot });
   const layout = layOut(board, boot.identity, {
     boot: boot.size,
     root: root.size,
@@ -105,12 +107,12 @@ export async function buildImage(
   const name = `${project.name}-${board.name}`;
   const { image, bmap, cached } = await assembleAsStep(context, { tools, layout, parts, outDir, name });
   const releaseFile = await publish(join(releaseOutput.dir, "release.tar"), join(outDir, "release.tar"));
-  const kernelConfig = await publish(join(packages.dir, "kernel", "config"), join(outDir, "kernel.config"));
+  const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
   for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
   const manifest = await buildManifest({
     project,
     layers,
-    packages,
+    contents,
     kernel: kernelOutput.options,
     cmdline: boot.cmdline,
     layout,
@@ -158,6 +160,7 @@ function plannedSteps({ board, nodes }: Project): { name: string; title: string 
     { name: "tools", title: "Build tools" },
     ...nodes.map(({ name }) => ({ name: `bundle-${name}`, title: `Node ${name}` })),
     { name: "packages", title: `Debian packages (${board.suite}, ${board.architecture})` },
+    { name: "contents", title: "Kernel, firmware and file list" },
     { name: "release", title: "Release" },
     { name: "kernel", title: "Kernel configuration" },
     ...partitions,
@@ -219,4 +222,3 @@ function sourceMaps(bundles: readonly StepOutput[]): { name: string; path: strin
 async function readJson<T>(output: StepOutput, name: string): Promise<T> {
   return JSON.parse(await readFile(join(output.dir, name), "utf8")) as T;
 }
-

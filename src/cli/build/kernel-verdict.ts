@@ -11,7 +11,7 @@ import { layerSettings } from "../../rootfs/settings.ts";
 /** What {@link checkBoardKernel} looks at. */
 export interface BoardKernelFacts {
   readonly board: Board;
-  readonly packages: StepOutput;
+  readonly contents: StepOutput;
   readonly layers: readonly Layer[];
   readonly cmdline: string;
   readonly run: (context: Context, step: Step) => Promise<StepOutput>;
@@ -31,12 +31,12 @@ export async function checkBoardKernel(
     name: "kernel",
     title: "Kernel configuration",
     inputs: {
-      config: facts.packages.files["kernel/config"]?.sha256,
+      config: facts.contents.files["kernel/config"]?.sha256,
       wanted: wanted.map(({ where: _, ...option }) => option) as unknown as Json,
       settings: settings as unknown as Json,
     },
     run: async (outDir) => {
-      const config = await readKernelConfig(join(facts.packages.dir, "kernel", "config"));
+      const config = await readKernelConfig(join(facts.contents.dir, "kernel", "config"));
       const options = checkKernel(config, wanted, settings);
       requireKernel(options);
       await writeFile(join(outDir, "verdict.json"), JSON.stringify(options));

@@ -15,7 +15,7 @@ import { publishText } from "./publish.ts";
 export interface ManifestFacts {
   readonly project: Project;
   readonly layers: readonly Layer[];
-  readonly packages: StepOutput;
+  readonly contents: StepOutput;
   readonly kernel: readonly OptionVerdict[];
   readonly cmdline: string;
   readonly layout: Layout;
@@ -27,9 +27,9 @@ export interface ManifestFacts {
 
 /** Writes manifest.json: what is in the image, and what it was made of. */
 export async function buildManifest(facts: ManifestFacts): Promise<OutputFile> {
-  const { project, layers, packages, layout } = facts;
+  const { project, layers, contents, layout } = facts;
   const { board } = project;
-  const text = async (name: string): Promise<string> => readFile(join(packages.dir, name), "utf8");
+  const text = async (name: string): Promise<string> => readFile(join(contents.dir, name), "utf8");
   const installed = JSON.parse(await text("packages.json")) as InstalledPackage[];
   const manifest: Manifest = {
     format: 1,
@@ -66,9 +66,7 @@ export async function buildManifest(facts: ManifestFacts): Promise<OutputFile> {
         }),
       ),
     },
-    artifacts: Object.fromEntries(
-      facts.artifacts.map(({ path, size, sha256 }) => [basename(path), { size, sha256 }]),
-    ),
+    artifacts: Object.fromEntries(facts.artifacts.map(({ path, size, sha256 }) => [basename(path), { size, sha256 }])),
   };
   return publishText(printManifest(manifest), facts.path);
 }

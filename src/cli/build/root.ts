@@ -22,15 +22,20 @@ export interface LayeredRoot {
  */
 export async function layerRoot(
   project: Project,
-  options: { readonly packages: StepOutput; readonly layers: readonly Layer[]; readonly boot: BootPlan },
+  options: {
+    readonly packages: StepOutput;
+    readonly contents: StepOutput;
+    readonly layers: readonly Layer[];
+    readonly boot: BootPlan;
+  },
 ): Promise<LayeredRoot> {
-  const { packages, boot } = options;
+  const { packages, contents, boot } = options;
   const generated = generatedLayer(project, {
     partitions: mountedPartitions(project, boot),
     cmdline: boot.cmdline.split(" ").filter((word) => !/^(root|console)=/.test(word)),
   });
   const layers = [...options.layers, generated];
-  const tree = JSON.parse(await readFile(join(packages.dir, "index.json"), "utf8")) as TreeIndex;
+  const tree = JSON.parse(await readFile(join(contents.dir, "index.json"), "utf8")) as TreeIndex;
   const plan: LayerPlan = planLayers(tree, layers);
   return {
     size: { bytes: plan.bytes, entries: plan.entries },
