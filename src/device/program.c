@@ -53,7 +53,8 @@ char *find_program(const char *name)
             int reason = executable(candidate);
             if (!reason)
                 return candidate;
-            if (reason == EACCES)
+            /* A folder of PATH that may not be searched holds nothing for this user. */
+            if (reason == EACCES && !access(candidate, F_OK))
                 error = reason;
             free(candidate);
             rest = rest[length] ? rest + length + 1 : NULL;
