@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RtkitError, RtkitErrors } from "../../src/core/errors.ts";
 import { layerInputs, type Layer, type LayerContent, type LayerEntry } from "../../src/rootfs/layer.ts";

@@ -1,7 +1,7 @@
 import { mkdtemp, open, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cleanPath, indexTar, readEntry } from "../../src/rootfs/tar-index.ts";
 import { writeTar, type TestEntry } from "./trees.ts";

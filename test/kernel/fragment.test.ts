@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { RtkitErrors, type RtkitError } from "../../src/core/errors.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { mergeFragments, parseFragment } from "../../src/kernel/fragment.ts";
+
+const mistakes = (text: string): string[] => {
+  try {
+    parseFragment(text, "f.config");
+    return [];
+  } catch (error) {
+    const errors = error instanceof RtkitErrors ? error.errors : [error as RtkitError];
+    return errors.map(({ code, message, where }) => `${code} ${where?.line ?? 0} ${message}`);
+  }
+};
+const good = "# severity: high\n# reason: because\n";
+
+describe("parseFragment", () => {
+  test("an option with everything", () => {
+    const text = [
+      "## A chapter",
+      "",
+      "# severity: high",
+      "# reason: its threads run above",
+      "#   every other task",
+      "# accept: m",
+      "# compensated: sysctl kernel.nmi_watchdog=0 and cmdline nosoftlockup",
+      "# compensated: overlay-unit off.service",
+      "# CONFIG_LOCKUP_DETECTOR is not set",
+    ].join("\n");
+    expect(parseFragment(text, "f.config")).toEqual([
+      {
+        name: "LOCKUP_DETECTOR",
+        wanted: ["n", "m"],
+        severity: "high",
+        reason: "its threads run above every other task",
+        compensations: [
+          [
+            { kind: "sysctl", name: "kernel.nmi_watchdog", value: "0" },
+            { kind: "cmdline", word: "nosoftlockup" },
+          ],
+          [{ kind: "overlay-unit", unit: "off.service" }],
+        ],
+        where: { file: "f.config", line: 9, column: 1 },
+      },
+    ]);
+  });
+
+  test.each([
+    ["CONFIG_X=y", ["1 CONFIG_X has no severity", "1 CONFIG_X has no reason"]],
+    ["# severity: bad\n# reason: r\nCONFIG_X=y", ['3 CONFIG_X has the severity "bad"']],
+    [`${good}# reason: twice\nCONFIG_X=y`, ["3 CONFIG_X has more than one reason"]],
+    [`${good}# because: x\nCONFIG_X=y`, ['3 a comment says "because:"']],
+    [`${good}# compensated: luck\nCONFIG_X=y`, ["3 not a compensation: luck"]],
+    [`${good}CONFIG_X=y\n${good}# CONFIG_X is not set`, ["6 CONFIG_X stands here twice"]],
+    ["PREEMPT=y", ["1 not a line of a kernel fragment: PREEMPT=y"]],
+    [good, ["1 comments without an option after them"]],
+  ])("%j", (text, expected) => {
+    expect(mistakes(text)).toEqual(expected.map((message) => `RTK_FRAGMENT_INVALID ${message}`));
+  });
+
+  test("any text gives options or errors with a place", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.constantFrom("CONFIG_X=y", "# severity: info", "# reason: r", "#   more"), fc.string())),
+        (lines) => {
+          for (const message of mistakes(lines.join("\n"))) expect(message).toMatch(/^RTK_FRAGMENT_INVALID [1-9]/);
+        },
+      ),
+    );
+  });
+});
+
+test("a later fragment wins", () => {
+  const first = parseFragment(`${good}CONFIG_A=y\n${good}CONFIG_B=y`, "a");
+  const second = parseFragment(`${good}CONFIG_A=m`, "b");
+  expect(mergeFragments([first, second]).map(({ name, wanted }) => [name, wanted])).toEqual([
+    ["A", ["m"]],
+    ["B", ["y"]],
+  ]);
+});
+
+describe("the fragments rtkit brings", () => {
+  const folder = join(rtkitRoot, "board-configs/kernel");
+  test.each(readdirSync(folder))("%s can be read, and each option has a reason", (name) => {
+    const options = parseFragment(readFileSync(join(folder, name), "utf8"), name);
+    expect(options.length).toBeGreaterThan(0);
+    for (const { reason } of options) expect(reason.length).toBeGreaterThan(5);
+  });
+
+  test("the real-time one is fatal about what makes a kernel real-time", () => {
+    const options = parseFragment(readFileSync(join(folder, "preempt-rt.config"), "utf8"), "preempt-rt.config");
+    const fatal = options
+      .filter(({ severity }) => severity === "fatal")
+      .map(({ name, wanted }) => `${name}=${wanted.join("|")}`);
+    expect(fatal).toContain("PREEMPT_RT=y");
+    expect(fatal).toContain("RT_GROUP_SCHED=n");
+  });
+});

@@ -1,0 +1,52 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { loadFragments, readKernelConfig } from "../../src/kernel/load.ts";
+
+let dir = "";
+beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), "kernel-"))));
+afterEach(async () => rm(dir, { recursive: true }));
+
+describe("readKernelConfig", () => {
+  const text = "CONFIG_PREEMPT_RT=y\n";
+  const image = Buffer.concat([Buffer.from("MZ\0code IKCFG_ST"), gzipSync(text), Buffer.from("IKCFG_ED more code")]);
+  test.each([
+    ["plain text", Buffer.from(text)],
+    ["/proc/config.gz", gzipSync(text)],
+    ["inside a kernel", image],
+    ["inside a compressed kernel", gzipSync(image)],
+  ])("%s", async (_, bytes) => {
+    await writeFile(join(dir, "config"), bytes);
+    expect([...(await readKernelConfig(join(dir, "config")))]).toEqual([["PREEMPT_RT", "y"]]);
+  });
+
+  test.each([
+    ["no configuration", Buffer.from("hello")],
+    ["broken gzip", Buffer.from([0x1f, 0x8b, 1, 2])],
+    ["a kernel cut short", image.subarray(0, 30)],
+  ])("%s", async (_, bytes) => {
+    await writeFile(join(dir, "config"), bytes);
+    await expect(readKernelConfig(join(dir, "config"))).rejects.toMatchObject({
+      code: "RTK_KERNEL_CONFIG",
+      exitStatus: 2,
+    });
+  });
+
+  test("no file", async () => {
+    await expect(readKernelConfig(join(dir, "gone"))).rejects.toMatchObject({ code: "RTK_KERNEL_CONFIG" });
+  });
+});
+
+describe("loadFragments", () => {
+  test("rtkit's own, joined", async () => {
+    const names = (await loadFragments(["preempt-rt", "bcm2711"])).map(({ name }) => name);
+    expect(names).toContain("PREEMPT_RT");
+    expect(names).toContain("MMC_SDHCI_IPROC");
+  });
+
+  test("one that is not there", async () => {
+    await expect(loadFragments(["gone"], dir)).rejects.toMatchObject({ code: "RTK_FRAGMENT_MISSING", exitStatus: 2 });
+  });
+});
