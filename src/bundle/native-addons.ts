@@ -1,7 +1,7 @@
 import { build, type Metafile } from "esbuild";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { usageError, type RtkitError } from "../core/errors.ts";
 import { lineAndColumn, offsetOfSpecifier } from "./typescript-source.ts";
 import { isDependency, loaderOf, packageOf, type AddonUse } from "./typescript-plugins.ts";
@@ -26,7 +26,7 @@ export async function addonErrors(
   const errors: RtkitError[] = [];
   const seen = new Set<string>();
   for (const { importer, specifier } of uses) {
-    const file = importer.startsWith(`${projectDir}/`) ? importer.slice(projectDir.length + 1) : importer;
+    const file = relative(projectDir, importer);
     const blame = await unguardedWay({ from: file, specifier }, entry, projectDir, importers);
     const name = packageOf(file) ?? packageOf(join("node_modules", specifier));
     if (blame === undefined || seen.has(`${blame.from} ${name}`)) continue;

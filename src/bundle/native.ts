@@ -22,7 +22,7 @@ const MACHINES: Readonly<Record<number, string>> = {
   20: "powerpc",
   21: "ppc64",
   22: "s390x",
-  40: "arm (32 bit)",
+  40: "armhf",
   62: "amd64",
   183: "arm64",
   243: "riscv64",

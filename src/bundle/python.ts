@@ -1,12 +1,14 @@
+import { realpath } from "node:fs/promises";
 import { join } from "node:path";
 import { rtkitRoot } from "../core/paths.ts";
 import type { NodeConfig, Project } from "../config/model.ts";
 import { RtkitError, throwIfAny, usageError, type Place } from "../core/errors.ts";
 import type { Toolbox } from "../core/toolbox.ts";
 import { digestFile } from "../pipeline/digest.ts";
+import { moveError, movePlace, warningAt } from "./places.ts";
 import { debianPackage } from "./python-modules.ts";
 import { requiredModules } from "./requirements.ts";
-import { bundleName, warningAt, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
+import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
 
 const SCRIPTS = join(rtkitRoot, "src", "bundle", "python");
 
@@ -41,11 +43,14 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
     vendor: join(project.dir, "vendor"),
     sdk: options.sdk.python,
   };
+  // The scripts name files by their real paths.
+  const real = await realpath(project.dir);
   const result = (await runScript(options.tools, "scan.py", request, options.signal)) as ScanResult;
   throwIfAny(
     result.errors
       .toSorted((a, b) => (a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) : a.file < b.file ? -1 : 1))
-      .map((error) => usageError(error.code, error.message, { where: place(error), ...hintOf(error.hint) })),
+      .map((error) => usageError(error.code, error.message, { where: place(error), ...hintOf(error.hint) }))
+      .map((error) => moveError(error, real, project.dir)),
   );
   const required = result.imports.length === 0 ? new Set<string>() : await requiredModules(project.dir);
   const { entry, name, roots } = result;
@@ -55,10 +60,12 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
     imports: result.imports.map((item) => ({
       module: item.module,
       neededBy: item.neededBy,
-      where: place(item),
+      where: movePlace(place(item), real, project.dir),
       required: required.has(item.module),
     })),
-    warnings: result.warnings.map((warning) => warningAt(place(warning), warning.message)),
+    warnings: result.warnings.map((warning) =>
+      warningAt(movePlace(place(warning), real, project.dir), warning.message),
+    ),
     step: {
       name: `bundle-${node.name}`,
       title: `Bundle ${node.name} (Python)`,

@@ -41,9 +41,3 @@ export const bundleEnding = { python: "pyz", typescript: "mjs", native: "bin" } 
 export function bundleName(node: Pick<NodeConfig, "name" | "runtime">): string {
   return `${node.name}.${bundleEnding[node.runtime]}`;
 }
-
-/** A warning for people, with its place in front as editors recognise it. */
-export function warningAt(place: Place, text: string): string {
-  const parts = [place.file, place.line, place.column].filter((part) => part !== undefined);
-  return `${parts.join(":")}: ${text}`;
-}

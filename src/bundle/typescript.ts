@@ -4,7 +4,8 @@ import type { NodeConfig, Project } from "../config/model.ts";
 import { throwIfAny, usageError, type Place, type RtkitError } from "../core/errors.ts";
 import { sha256 } from "../pipeline/digest.ts";
 import { addonErrors, computedAddonUses } from "./native-addons.ts";
-import { bundleName, warningAt, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
+import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
+import { moveError, movePlace, warningAt } from "./places.ts";
 import { buildTypescript, TARGET_NODE, type TypescriptBuild } from "./typescript-build.ts";
 import { isDependency, SDK_NAMESPACE } from "./typescript-plugins.ts";
 import { findFileUses, lineAndColumn, offsetOfSpecifier } from "./typescript-source.ts";
@@ -20,7 +21,7 @@ export async function scanTypescript(project: Project, node: NodeConfig, options
   const dir = await realpath(project.dir);
   const entry = await realpath(node.entry);
   const built = await buildTypescript(dir, entry, node.name, options);
-  throwIfAny(built.errors.map((error) => relocate(error, dir, project.dir)));
+  throwIfAny(built.errors.map((error) => moveError(error, dir, project.dir)));
   const files = await readInputs(dir, built, options.sdk.typescript);
   const addons = [...built.addons, ...(await computedAddonUses(dir, built.dynamicRequires))];
   const { errors, warnings } = checkSources(dir, files);
@@ -28,7 +29,7 @@ export async function scanTypescript(project: Project, node: NodeConfig, options
     ...(await addonErrors(dir, relative(dir, entry), built.inputs, addons)),
     ...(await targetErrors(dir, built.inputs)),
   );
-  throwIfAny(errors.map((error) => relocate(error, dir, project.dir)));
+  throwIfAny(errors.map((error) => moveError(error, dir, project.dir)));
   return {
     node,
     imports: [],
@@ -114,17 +115,4 @@ async function targetErrors(dir: string, inputs: TypescriptBuild["inputs"]): Pro
     }
   }
   return errors;
-}
-
-/** The project's files are named as the user named the project's folder, which may be a link. */
-function relocate(error: RtkitError, from: string, to: string): RtkitError {
-  if (error.where === undefined || from === to) return error;
-  return usageError(error.code, error.message, {
-    where: movePlace(error.where, from, to),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
-}
-
-function movePlace(place: Place, from: string, to: string): Place {
-  return place.file.startsWith(`${from}/`) ? { ...place, file: join(to, place.file.slice(from.length + 1)) } : place;
 }

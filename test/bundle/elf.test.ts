@@ -78,7 +78,7 @@ describe("what a board can run", () => {
       "this executable is for amd64 (64 bit, little endian); the board rpi4 is arm64",
     ]);
     expect(messages({ bits: 32, machine: 40 })).toEqual([
-      "this executable is for arm (32 bit) (32 bit, little endian); the board rpi4 is arm64",
+      "this executable is for armhf (32 bit, little endian); the board rpi4 is arm64",
     ]);
     expect(messages({ interpreter: "/lib/ld-musl-aarch64.so.1" })).toEqual([
       "this executable asks for the loader /lib/ld-musl-aarch64.so.1; Debian's is /lib/ld-linux-aarch64.so.1: it was built for another C library",

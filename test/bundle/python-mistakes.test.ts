@@ -57,6 +57,18 @@ describe("mistakes of a Python node, all at once, each with its place", () => {
     ]);
   });
 
+  test("places are named as the project's folder was, even if that is a link", async () => {
+    const dir = await temporaryFolder();
+    await writeFiles(dir, {
+      "real/main.py": "import pkg.x\nopen('data.txt')\n",
+      "real/data.txt": "",
+      "real/pkg/__init__.py": "",
+      link: { link: "real" },
+    });
+    const [error] = await mistakesAt(join(dir, "link"), "main.py");
+    expect(error?.where).toEqual({ file: join(dir, "link", "main.py"), line: 1, column: 8 });
+  });
+
   test("columns count characters, not bytes", async () => {
     expect(await mistakes({ "main.py": "é = 'ü'; import lib.x\n", "lib/__init__.py": "" }, "main.py")).toEqual([
       "RTK_BUNDLE_IMPORT main.py:1:17 there is no module lib.x",
@@ -115,6 +127,12 @@ describe("mistakes of a Python node, all at once, each with its place", () => {
       ["RTK_BUNDLE_LINK", join(robot, "pkg/data.txt")],
     ]);
     expect((await mistakesAt(robot, "../outside.py")).map(({ code }) => code)).toEqual(["RTK_BUNDLE_OUTSIDE"]);
+  });
+
+  test("an entry that cannot be read", async () => {
+    expect(await mistakes({ "other.py": "" }, "main.py")).toEqual([
+      "RTK_BUNDLE_READ main.py:1:1 cannot read the module: No such file or directory",
+    ]);
   });
 
   test("a file that changes between scan and build fails the step", async () => {
@@ -179,7 +197,7 @@ describe("warnings", () => {
     expect(scanned.warnings.map((text) => text.split(": ").slice(0, 2).join(": "))).toEqual([
       `${main}:4:1: what is imported here is known only when the node runs; if it is a file of the project, import it by name somewhere`,
       `${main}:5:37: __file__ is a path inside the bundle`,
-      `${main}:6:1: gains.json is not in the bundle, and the working folder on the board is another; read it with importlib.resources from a package`,
+      `${main}:6:1: gains.json is not in the bundle, and the working folder on the board is another; read data files with importlib.resources from a package`,
       `${main}:2:1: sys.path gets /opt/elsewhere, outside the project`,
     ]);
   });

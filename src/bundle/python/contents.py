@@ -1,4 +1,9 @@
-"""Which files go into the bundle, and under which names."""
+"""Which files go into the bundle, and under which names.
+
+Of the project: the modules that are imported, and the data files of the packages among them. The entry's own folder is
+no package, so that nothing else in it is taken: in a zip no `open()` could read it. Of libraries (the vendor folder and the
+SDK): whole top-level packages.
+"""
 
 import os
 from typing import NamedTuple

@@ -29,6 +29,7 @@ class Finder:
     def __init__(self, roots):
         self.roots = roots
         self._listings = {}
+        self._compiled = {}
 
     def top(self, name):
         """Finds a top-level module in the roots, or None."""
@@ -46,6 +47,13 @@ class Finder:
             except OSError:
                 self._listings[folder] = frozenset()
         return self._listings[folder]
+
+    def _extensions(self, folder):
+        """File names of compiled modules in a folder, by module name."""
+        if folder not in self._compiled:
+            names = sorted(name for name in self.listing(folder) if is_extension(name))
+            self._compiled[folder] = {name.partition(".")[0]: name for name in names}
+        return self._compiled[folder]
 
     def holds_python(self, folders):
         """True when some file below the folders is Python."""
@@ -65,9 +73,8 @@ class Finder:
             # A package in a zip cannot load an extension module, so that a .py beside it is what runs there.
             if f"{name}.py" in names and os.path.isfile(f"{inner}.py"):
                 return Found("module", f"{inner}.py", (), root)
-            extension = next((other for other in sorted(names) if is_extension(other) and other.partition(".")[0] == name), None)
-            if extension is not None:
-                return Found("extension", os.path.join(folder, extension), (), root)
+            if name in self._extensions(folder):
+                return Found("extension", os.path.join(folder, self._extensions(folder)[name]), (), root)
         return Found("namespace", None, tuple(portions), portions[0][1]) if portions else None
 
 

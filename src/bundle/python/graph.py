@@ -3,15 +3,19 @@
 import ast
 import os
 import sys
-import warnings
 from collections import deque
 from typing import NamedTuple
 
 import references
 from finder import always_there
 from paths import uses
+from sources import Sources
 
 
+COMPUTED_IMPORT = (
+    "what is imported here is known only when the node runs; if it is a file of the project, import it by name somewhere"
+)
+READ_DATA = "read data files with importlib.resources from a package"
 OWN_EXTENSION = "install it into the image's dist-packages with an overlay, or call the library through ctypes"
 
 
@@ -20,6 +24,12 @@ class Module(NamedTuple):
     found: object  # finder.Found
     package: str | None  # what relative imports count from; None when the entry is run as a script
     cause: tuple | None  # of a library's module: the place (file, line, column) in the project that needs it
+
+
+# How sure it is that a module runs. A library's import under an unknown condition (CONDITIONAL) may well never run,
+# so that it may lead nowhere; but where it leads to a file, that file counts. What is caught, and what a library does
+# in its functions (POSSIBLE), may fail in every way.
+CERTAIN, CONDITIONAL, POSSIBLE = 0, 1, 2
 
 
 class Graph:
@@ -34,52 +44,60 @@ class Graph:
         self.warnings = []
         self._project = project
         self._entry_folder = entry_folder
-        self._trees = {}
-        self._required = deque()
-        self._optional = deque()
+        self._sources = Sources(self.errors)
+        self._compiled = set()
+        self._waiting = (deque(), deque(), deque())
 
     def walk(self, entry, package):
         """Follows the entry's imports until nothing new comes. What is certain to run goes first."""
         self.files.add((entry.file, entry.root))
-        self._visit(Module("__main__", entry, package, None), is_entry=True, optional=False)
-        while self._required or self._optional:
-            if self._required:
-                self._visit(self._required.popleft(), is_entry=False, optional=False)
+        self._visit(Module("__main__", entry, package, None), CERTAIN, is_entry=True)
+        while any(self._waiting):
+            chance = next(level for level in (CERTAIN, CONDITIONAL, POSSIBLE) if self._waiting[level])
+            module, reference = self._waiting[chance].popleft()
+            if reference is None:
+                self._visit(module, chance, is_entry=False)
             else:
-                work = self._optional.popleft()
-                if isinstance(work, Module):
-                    self._visit(work, is_entry=False, optional=True)
-                else:
-                    self._follow(*work, optional=True)
+                self._follow(module, reference, chance)
 
-    def _visit(self, module, is_entry, optional):
+    def _visit(self, module, chance, is_entry):
         found = module.found
         if found.file is None or found.kind == "extension":
             return
-        parsed = self.parse(found.file, quiet=optional and found.root.library)
+        library = found.root.library
+        parsed = self._sources.parse(found.file, library, quiet=library and chance != CERTAIN)
         if parsed is None:
             return
         tree, column_of = parsed
-        visitor = references.References(is_entry, column_of)
+        visitor = references.References(is_entry, column_of, statements_only=library)
         visitor.visit(tree)
         for reference in visitor.found:
-            lenient = reference.optional or (reference.deferred and found.root.library)
-            if optional or not lenient:
-                self._follow(module, reference, optional=optional)
-            else:
-                self._optional.append((module, reference))
-        if not found.root.library:
+            own = CERTAIN
+            if reference.optional or (library and reference.deferred):
+                own = POSSIBLE
+            elif library and reference.conditional:
+                own = CONDITIONAL
+            self._waiting[max(chance, own)].append((module, reference))
+        if not library:
             self._warn_about(tree, found.file, column_of, visitor.unknown)
 
-    def _follow(self, module, reference, optional):
-        """Loads what one import names. `optional`: whatever is missing stays missing without a word."""
-        complain = None if optional else (lambda code, text, hint=None: self._error(module, reference, code, text, hint))
+    def _follow(self, module, reference, chance):
+        """Loads what one import names. Only where it is CERTAIN to run, what is missing is a mistake."""
+
+        def report(code, text, hint=None):
+            self.errors.append((code, text, hint, *self._place(module, reference.line, reference.column)))
+
+        complain = report if chance == CERTAIN else None
         name = self._absolute(module, reference, complain)
         if name is None:
             return
         cause = self._place(module, reference.line, reference.column)
-        target = self._load(name, module, cause, complain, optional)
-        if target is None or target.found.kind not in ("package", "namespace"):
+        target = self._load(name, module, cause, complain, chance)
+        if target is None:
+            return
+        if target.found.kind == "extension" and chance != POSSIBLE:
+            self._extension(target, report)
+        if target.found.kind not in ("package", "namespace"):
             return
         if reference.every:
             wanted = [(child, 0, 0) for child in self._children(target)]
@@ -90,12 +108,11 @@ class Graph:
         else:
             wanted = reference.names
         for child, line, column in wanted:
-            inner = self._load_child(target, child, cause, optional)
-            if line and complain is not None:
-                if inner is None:
-                    self._check_bound(target, child, module, line, column)
-                elif inner.found.kind == "extension":
-                    self._extension(inner, complain)
+            inner = self._load_child(target, child, cause, chance)
+            if line and inner is None and complain:
+                self._check_bound(target, child, module, line, column)
+            elif line and inner is not None and inner.found.kind == "extension" and chance != POSSIBLE:
+                self._extension(inner, report)
 
     def _absolute(self, module, reference, complain):
         if reference.level == 0:
@@ -116,12 +133,12 @@ class Graph:
         base = ".".join(parts[: len(parts) - reference.level + 1])
         return f"{base}.{reference.module}" if reference.module else base
 
-    def _load(self, name, importer, cause, complain, optional):
+    def _load(self, name, importer, cause, complain, chance):
         """The module of that dotted name, or None when the image has to have it, or nobody has."""
         top, *rest = name.split(".")
         if always_there(top):
             return None
-        module = self._load_top(top, cause, optional)
+        module = self._load_top(top, cause, chance)
         if module is not None and module.found.kind == "namespace" and not self._is_local_namespace(module, rest):
             module = None
         if module is None:
@@ -132,23 +149,21 @@ class Graph:
         for part in rest:
             if module.found.kind == "extension":
                 break
-            inner = self._load_child(module, part, cause, optional)
+            inner = self._load_child(module, part, cause, chance)
             if inner is None:
                 if complain and not module.found.root.library and self._is_closed(module):
                     complain("RTK_BUNDLE_IMPORT", f"there is no module {name}", self._suggest(module, part))
                 return None
             module = inner
-        if module.found.kind == "extension" and complain:
-            self._extension(module, complain)
         return module
 
-    def _load_top(self, name, cause, optional):
-        return self._known(name, lambda: self.finder.top(name), cause, optional)
+    def _load_top(self, name, cause, chance):
+        return self._known(name, lambda: self.finder.top(name), cause, chance)
 
-    def _load_child(self, package, name, cause, optional):
-        return self._known(f"{package.name}.{name}", lambda: self.finder.child(package.found, name), cause, optional)
+    def _load_child(self, package, name, cause, chance):
+        return self._known(f"{package.name}.{name}", lambda: self.finder.child(package.found, name), cause, chance)
 
-    def _known(self, name, find, cause, optional):
+    def _known(self, name, find, cause, chance):
         if name not in self.modules:
             found = find()
             if found is None:
@@ -157,7 +172,7 @@ class Graph:
             self.modules[name] = Module(name, found, name if is_package else name.rpartition(".")[0], cause)
             if found.file is not None and found.kind != "extension":
                 self.files.add((found.file, found.root))
-            (self._optional if optional else self._required).append(self.modules[name])
+            self._waiting[chance].append((self.modules[name], None))
         return self.modules[name]
 
     def _is_local_namespace(self, module, rest):
@@ -172,7 +187,7 @@ class Graph:
         """True when the package's submodules are its files and nothing else."""
         if module.found.kind != "package":
             return True
-        parsed = self.parse(module.found.file, quiet=True)
+        parsed = self._sources.parse(module.found.file, module.found.root.library, quiet=True)
         return parsed is not None and "__path__" not in {getattr(node, "id", "") for node in ast.walk(parsed[0])}
 
     def _check_bound(self, package, name, importer, line, column):
@@ -180,7 +195,7 @@ class Graph:
         if package.found.root.library:
             return
         if package.found.kind == "package":
-            parsed = self.parse(package.found.file, quiet=True)
+            parsed = self._sources.parse(package.found.file, False, quiet=True)
             bound = None if parsed is None else references.bound_names(parsed[0])
             if bound is None or name in bound:
                 return
@@ -203,83 +218,40 @@ class Graph:
             for name in self.finder.listing(folder):
                 stem, ending = os.path.splitext(name)
                 path = os.path.join(folder, name)
-                if stem.isidentifier() and stem != "__init__" and (ending == ".py" or (not ending and os.path.isdir(path))):
-                    if ending or self.finder.holds_python([path]):
-                        names.add(stem)
+                if not stem.isidentifier() or stem == "__init__":
+                    continue
+                if ending == ".py" or (not ending and os.path.isdir(path) and self.finder.holds_python([path])):
+                    names.add(stem)
         return sorted(names)
 
     def _exported(self, package):
-        parsed = None if package.found.file is None else self.parse(package.found.file, quiet=True)
+        found = package.found
+        parsed = None if found.file is None else self._sources.parse(found.file, found.root.library, quiet=True)
         return [] if parsed is None else references.all_names(parsed[0])
 
-    def _extension(self, module, complain):
+    def _extension(self, module, report):
+        """Reported once for each import of a library, which may have many of them."""
+        library = module.found.root.library
+        top = module.name.partition(".")[0]
+        if library and (top, module.cause) in self._compiled:
+            return
+        self._compiled.add((top, module.cause))
         name = os.path.basename(module.found.file)
-        complain(
-            "RTK_BUNDLE_PYTHON_EXTENSION",
-            f"{module.name} is a compiled extension module ({name}), which cannot be part of a bundle",
-            f"debian:{module.name.partition('.')[0]}" if module.found.root.library else OWN_EXTENSION,
-        )
-
-    def parse(self, file, quiet):
-        """The file's syntax tree and a function from a node to its column (from 1), or None after reporting why not."""
-        if file not in self._trees:
-            self._trees[file] = self._parse(file)
-        result = self._trees[file]
-        if not isinstance(result, tuple) or len(result) == 2:
-            return result
-        if not quiet and result not in self.errors:
-            self.errors.append(result)
-        return None
-
-    def _parse(self, file):
-        try:
-            with open(file, "rb") as stream:
-                source = stream.read()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tree = ast.parse(source, file)
-                compile(source, file, "exec", dont_inherit=True)
-        except SyntaxError as error:
-            text = f"Python {sys.version_info[0]}.{sys.version_info[1]} rejects this: {error.msg}"
-            if error.text and error.text.strip():
-                text += f": {error.text.strip()}"
-            return ("RTK_BUNDLE_SYNTAX", text, _syntax_hint(error), file, error.lineno or 1, max(error.offset or 1, 1))
-        except (ValueError, RecursionError, MemoryError) as error:
-            return ("RTK_BUNDLE_SYNTAX", f"Python cannot compile this: {error}", None, file, 1, 1)
-        except OSError as error:
-            return ("RTK_BUNDLE_READ", f"cannot read the module: {error.strerror}", None, file, 1, 1)
-        lines = source.splitlines()
-
-        def column_of(node):
-            line = lines[node.lineno - 1] if node.lineno <= len(lines) else b""
-            return len(line[: node.col_offset].decode("utf-8", "replace")) + 1
-
-        return tree, column_of
+        text = f"{module.name} is a compiled extension module ({name}), which cannot be part of a bundle"
+        report("RTK_BUNDLE_PYTHON_EXTENSION", text, f"debian:{top}" if library else OWN_EXTENSION)
 
     def _warn_about(self, tree, file, column_of, unknown):
         used = uses(tree, file, self._project, column_of)
         for line, column in unknown:
-            text = "what is imported here is known only when the node runs; if it is a file of the project, import it by name somewhere"
-            self.warnings.append((text, file, line, column))
+            self.warnings.append((COMPUTED_IMPORT, file, line, column))
         for line, column in used.file_places[:1]:
-            text = "__file__ is a path inside the bundle: files beside it cannot be opened; read them with importlib.resources from a package"
+            text = f"__file__ is a path inside the bundle: nothing beside it can be opened; {READ_DATA}"
             self.warnings.append((text, file, line, column))
         for path, line, column in used.opens:
             if any(os.path.isfile(os.path.join(folder, path)) for folder in (self._project, self._entry_folder)):
-                text = f"{path} is not in the bundle, and the working folder on the board is another; read it with importlib.resources from a package"
+                text = f"{path} is not in the bundle, and the working folder on the board is another; {READ_DATA}"
                 self.warnings.append((text, file, line, column))
-
-    def _error(self, module, reference, code, text, hint):
-        self.errors.append((code, text, hint, *self._place(module, reference.line, reference.column)))
 
     def _place(self, module, line, column):
         """Where a mistake is shown: in the project, never inside a library it uses."""
         return module.cause if module.found.root.library else (module.found.file, line, column)
-
-
-def _syntax_hint(error):
-    if "Missing parentheses in call to 'print'" in (error.msg or ""):
-        return "this is Python 2; `2to3 -w FILE` converts it"
-    if "codec can't decode" in (error.msg or "") or "Non-UTF-8" in (error.msg or ""):
-        return "save the file as UTF-8, or declare its encoding in the first line (PEP 263)"
-    return None

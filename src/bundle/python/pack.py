@@ -1,7 +1,8 @@
 """Writes one bundle: a zip that Python runs. The same request gives the same bytes on any machine.
 
 Request on standard input, JSON: {output, plan: {entry, name, package, roots}, files: [{name, source, sha256}]}.
-Result on standard output: {changed: [source, …]}, the files that are no longer what the scan read; then nothing is written.
+Result on standard output: {changed: [source, …]}, the files that are no longer what the scan read; if there are any,
+nothing is written.
 """
 
 import hashlib

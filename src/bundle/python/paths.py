@@ -126,7 +126,7 @@ def _reads_of_file(tree, harmless):
 def _opens(tree, column_of):
     found = []
     for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open" and node.args):
+        if not (isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "open"):
             continue
         path = node.args[0]
         mode = node.args[1] if len(node.args) > 1 else next((k.value for k in node.keywords if k.arg == "mode"), None)

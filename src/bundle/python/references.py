@@ -23,20 +23,33 @@ class Reference(NamedTuple):
     line: int
     column: int
     optional: bool  # its failure is caught, or it only may be a module
-    deferred: bool  # not run when the module is loaded, or only under a condition unknown here
+    deferred: bool  # not run when the module is loaded: in a function, or where another import failed
+    conditional: bool  # run only under a condition that the source alone does not decide
     every: bool  # every module of the package: the name's last part is computed at run time
 
 
 class References(ast.NodeVisitor):
     """Walks one file. `found` are its references, `unknown` the places of imports whose name is computed."""
 
-    def __init__(self, is_entry, column_of):
+    def __init__(self, is_entry, column_of, statements_only):
         self.found = []
         self.unknown = []
         self._is_entry = is_entry
         self._column_of = column_of
         self._optional = False
         self._deferred = False
+        self._conditional = False
+        self._statements_only = statements_only
+
+    def generic_visit(self, node):
+        """Of a library, whose packages are taken whole, expressions are not searched: that is most of the time."""
+        if not self._statements_only:
+            super().generic_visit(node)
+            return
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, field, None)
+            for statement in inner if isinstance(inner, list) else ():
+                self.visit(statement)
 
     def visit_Import(self, node):
         for alias in node.names:
@@ -59,11 +72,12 @@ class References(ast.NodeVisitor):
 
     def visit_If(self, node):
         value = truth(node.test, self._is_entry)
-        self.visit(node.test)
+        if not self._statements_only:
+            self.visit(node.test)
         if value is not False:
-            self._branch(node.body, deferred=value is None)
+            self._branch(node.body, conditional=value is None)
         if value is not True:
-            self._branch(node.orelse, deferred=value is None)
+            self._branch(node.orelse, conditional=value is None)
 
     def visit_Try(self, node):
         self._branch(node.body, optional=any(_catches(handler) for handler in node.handlers))
@@ -76,7 +90,7 @@ class References(ast.NodeVisitor):
 
     def visit_With(self, node):
         suppressed = any(_suppresses(item.context_expr) for item in node.items)
-        for item in node.items:
+        for item in () if self._statements_only else node.items:
             self.visit(item)
         self._branch(node.body, optional=suppressed)
 
@@ -86,14 +100,15 @@ class References(ast.NodeVisitor):
         self._deferred = deferred
 
     visit_AsyncFunctionDef = visit_FunctionDef
-    visit_Lambda = visit_FunctionDef
 
-    def _branch(self, body, optional=False, deferred=False):
-        before = self._optional, self._deferred
-        self._optional, self._deferred = self._optional or optional, self._deferred or deferred
+    def _branch(self, body, optional=False, deferred=False, conditional=False):
+        before = self._optional, self._deferred, self._conditional
+        self._optional |= optional
+        self._deferred |= deferred
+        self._conditional |= conditional
         for statement in body:
             self.visit(statement)
-        self._optional, self._deferred = before
+        self._optional, self._deferred, self._conditional = before
 
     def _dynamic(self, node):
         name, complete = _prefix(node.args[0])
@@ -113,10 +128,8 @@ class References(ast.NodeVisitor):
             self.unknown.append((node.lineno, self._column_of(node)))
 
     def _add(self, place, level, module, names, optional=False, every=False):
-        column = self._column_of(place)
-        self.found.append(
-            Reference(level, module, names, place.lineno, column, self._optional or optional, self._deferred, every)
-        )
+        flags = (self._optional or optional, self._deferred, self._conditional, every)
+        self.found.append(Reference(level, module, names, place.lineno, self._column_of(place), *flags))
 
 
 def _prefix(node):

@@ -1,8 +1,8 @@
 """Reads what one Python entry needs. Request and result are JSON on standard input and output.
 
 Request: {entry, project, vendor, sdk}: absolute paths.
-Result: {entry, name, package, roots, files: [{name, source, sha256}], imports: [{module, file, line, column, neededBy}],
-errors: [{code, message, hint, file, line, column}], warnings: [{message, file, line, column}]}.
+Result: {entry, name, package, roots, files: [{name, source, sha256}],
+imports: [{module, file, line, column, neededBy}], errors: [{code, message, hint, file, line, column}], warnings: [{message, file, line, column}]}.
 It runs on the target's version of Python, so that what it parses is what the board accepts.
 """
 
@@ -17,6 +17,7 @@ from contents import Contents, Layout, is_inside  # noqa: E402
 from finder import Finder, Found, Root  # noqa: E402
 from graph import Graph  # noqa: E402
 from paths import uses  # noqa: E402
+from sources import Sources  # noqa: E402
 
 
 def package_root(folder):
@@ -65,7 +66,7 @@ def scan(request):
         text = f"the entry {given} is outside the project's folder"
         error = ("RTK_BUNDLE_OUTSIDE", text, "move rtkit.yaml up to a folder that holds them both", entry, None, None)
         return {"errors": [as_error(error)]}
-    parsed = Graph(Finder([]), project, project).parse(entry, quiet=True)
+    parsed = Sources([]).parse(entry, library=False, quiet=True)
     base, package, local, outside = search_path(entry, project, *(parsed or (None, None)))
     layout = Layout(base, project, vendor, sdk)
     roots = [Root(folder, False) for folder in local]
