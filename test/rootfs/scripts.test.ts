@@ -84,7 +84,6 @@ describe("rt-tune", () => {
   test("the fair server goes off on isolated CPUs alone, and memory stays where it is", () => {
     cpus("2-3", "0-3");
     for (const cpu of [0, 1, 2, 3]) put(`sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`, "50000000\n");
-    put("sys/kernel/debug/sched/debug", "cpu#2, 1500 MHz\n  .nr_running : 0\ncpu#3, 1500 MHz\n  .nr_running : 0\n");
     put("sys/kernel/mm/ksm/run", "1\n");
     put("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n");
     tune();
