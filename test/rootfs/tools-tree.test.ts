@@ -7,7 +7,7 @@ import type { Toolbox } from "../../src/core/toolbox.ts";
 import { runStep } from "../../src/pipeline/cache.ts";
 import { hostArchitecture } from "../../src/rootfs/foreign.ts";
 import { checkHost } from "../../src/rootfs/host-check.ts";
-import { chooseMirror } from "../../src/rootfs/mirror.ts";
+import { chooseMirror, DEFAULT_MIRROR } from "../../src/rootfs/mirror.ts";
 import { openTools, toolsStep } from "../../src/rootfs/tools-tree.ts";
 
 let dir = "";
@@ -56,4 +56,14 @@ describe("the tools tree", () => {
   test("a tool that is not in the tree is a bug, not a program of the host's", async () => {
     await expect(tools.run("cp", [])).rejects.toThrow("the tools tree has no cp");
   });
+});
+
+test("a machine that builds do not run on is told so", () => {
+  const real = process.arch;
+  Object.defineProperty(process, "arch", { value: "riscv64" });
+  try {
+    expect(() => toolsStep("trixie", DEFAULT_MIRROR)).toThrow(expect.objectContaining({ code: "RTK_HOST_ARCHITECTURE" }));
+  } finally {
+    Object.defineProperty(process, "arch", { value: real });
+  }
 });
