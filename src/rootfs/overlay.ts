@@ -33,13 +33,14 @@ export async function loadOverlays(folders: readonly string[], options: OverlayO
   return layers;
 }
 
-/** The sysusers.d(5) lines of all layers, in order: the packages step makes these users. */
+/** The sysusers.d(5) lines of all layers, in order, without comments: the packages step makes these users. */
 export async function sysusersLines(layers: readonly Layer[]): Promise<string> {
   const files = layers
     .flatMap(({ entries }) => entries)
     .filter(({ path }) => /^(?:etc|usr\/lib)\/sysusers\.d\/[^/]+\.conf$/.test(path));
   const texts = await Promise.all(files.map(async ({ content }) => readText(content)));
-  return texts.map((text) => (text.endsWith("\n") ? text : `${text}\n`)).join("");
+  const lines = texts.flatMap((text) => text.split("\n")).filter((line) => !/^\s*(?:#|$)/.test(line));
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 async function loadOverlay(folder: string, options: OverlayOptions): Promise<Layer> {

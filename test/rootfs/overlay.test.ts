@@ -140,7 +140,7 @@ describe("mistakes, all overlays at once", () => {
 
 test("the users of all overlays, for systemd-sysusers", async () => {
   const a = await overlay("a", "description: a", {
-    "usr/lib/sysusers.d/a.conf": "u a -",
+    "usr/lib/sysusers.d/a.conf": "# why\n\nu a -",
     "usr/lib/sysusers.d/not": "x",
   });
   const b = await overlay("b", "description: b", { "usr/lib/sysusers.d/b.conf": "g b -\n" });

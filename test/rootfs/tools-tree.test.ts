@@ -62,7 +62,9 @@ test("a machine that builds do not run on is told so", () => {
   const real = process.arch;
   Object.defineProperty(process, "arch", { value: "riscv64" });
   try {
-    expect(() => toolsStep("trixie", DEFAULT_MIRROR)).toThrow(expect.objectContaining({ code: "RTK_HOST_ARCHITECTURE" }));
+    expect(() => toolsStep("trixie", DEFAULT_MIRROR)).toThrow(
+      expect.objectContaining({ code: "RTK_HOST_ARCHITECTURE" }),
+    );
   } finally {
     Object.defineProperty(process, "arch", { value: real });
   }
