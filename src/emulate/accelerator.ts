@@ -55,7 +55,8 @@ async function kernelSpeaks(options: KvmTry, signal: AbortSignal): Promise<boole
       // The first line of every kernel, linux_banner in init/version.c.
       if ((await textOf(log)).includes("Linux version")) return true;
       if (ended) return false;
-      await sleep(50, undefined, { signal });
+      await sleep(50);
+      signal.throwIfAborted();
     }
     return false;
   } finally {

@@ -33,7 +33,7 @@ export interface Machine {
   /** Ends QEMU and the watch. */
   readonly stop: () => Promise<void>;
   /** Ends the watch alone. */
-  readonly leave: () => void;
+  readonly leave: () => Promise<void>;
 }
 
 /** How often the log is read, ms. */
@@ -76,7 +76,10 @@ export async function startMachine(command: MachineCommand): Promise<Machine> {
       // The last read of the log, before anyone removes it.
       await over;
     },
-    leave: () => watching.abort(),
+    leave: async () => {
+      watching.abort();
+      await over;
+    },
   };
 }
 
@@ -91,6 +94,7 @@ async function watch(
   try {
     while (!signal.aborted) {
       const end = await endWithin(qemu, READ_MS);
+      if (signal.aborted) return undefined;
       watcher.feed(await reader.next());
       if (end !== undefined) return end;
       if (watcher.fault() === undefined) continue;

@@ -111,7 +111,7 @@ export async function runDetached(options: RunOptions, until: Until): Promise<De
         await removeDir(dir);
         throw error;
       }
-      machine.leave();
+      await machine.leave();
       // QEMU has read them; they are large, and the folder may be in memory.
       await removeDir(join(dir, BOOT_FILES));
       return { ...running, bootSeconds: Math.round((performance.now() - started) / 100) / 10 };

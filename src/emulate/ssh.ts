@@ -89,6 +89,8 @@ export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<
 /** A socket on which the other side has spoken, or undefined. */
 async function greetedSocket(login: SshLogin, signal: AbortSignal): Promise<Socket | undefined> {
   const socket = connect({ host: login.host, port: login.port });
+  // Whatever goes wrong, its end says the same.
+  socket.on("error", () => undefined);
   const patience = AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]);
   const hungUp = new Promise<false>((resolve) => {
     socket.once("close", () => resolve(false));
@@ -98,10 +100,10 @@ async function greetedSocket(login: SshLogin, signal: AbortSignal): Promise<Sock
     const spoken = await Promise.race([once(socket, "readable", { signal: patience }).then(() => true), hungUp]);
     if (spoken && socket.readableLength > 0) return socket;
   } catch {
-    signal.throwIfAborted();
+    // Refused, or silent for too long.
   }
-  socket.on("error", () => undefined);
   socket.destroy();
+  signal.throwIfAborted();
   return undefined;
 }
 
