@@ -1,6 +1,8 @@
 import { relative } from "node:path";
 import { Command } from "commander";
 import { loadProject } from "../config/load.ts";
+import type { Project } from "../config/model.ts";
+import { shellQuote } from "../core/exec.ts";
 import { formatSize } from "../core/units.ts";
 import { renderKernelTable, summarizeKernel } from "../kernel/table.ts";
 import { buildImage, type BuildResult } from "./build/build-image.ts";
@@ -25,14 +27,22 @@ export const buildCommand: CommandMaker = (onEnd) =>
           const { project, warnings } = await loadProject(loadOptions(options));
           warn(context, warnings);
           const built = await buildImage(context, project, { mirror: options.mirror });
-          return { result: built, text: describe(built) };
+          return { result: built, text: describe(built, project) };
         }),
       );
     });
 
-function describe(built: BuildResult): string {
+function describe(built: BuildResult, project: Project): string {
   const { image, release, kernel } = built;
-  const path = relative(process.cwd(), image.path);
+  const path = shellQuote([relative(process.cwd(), image.path)]);
+  const where = relative(process.cwd(), project.dir);
+  const run = ["rtkit", "run", ...(where === "" ? [] : ["--project", where]), "--board", built.board];
+  const card = project.board.firmware.family !== "direct";
+  const next = [
+    ["boot these bytes in QEMU", shellQuote(run)],
+    ["see what is in it", `rtkit inspect ${path}`],
+    ...(card ? [["write it to a card (Debian package bmap-tools)", `sudo bmaptool copy ${path} /dev/sdX`]] : []),
+  ];
   return [
     ...(built.cached ? [] : [renderKernelTable(kernel), ""]),
     `kernel    ${summarizeKernel(kernel)}`,
@@ -40,8 +50,6 @@ function describe(built: BuildResult): string {
     `image     ${path} (${formatSize(image.size)})`,
     "",
     "next:",
-    `  rtkit run --board ${built.board}              boot these bytes in QEMU`,
-    `  rtkit inspect ${path}    what is in it`,
-    `  sudo bmaptool copy ${path} /dev/sdX    write it to a card (package bmap-tools)`,
+    ...next.flatMap(([what, command]) => [`  # ${what}`, `  ${command}`]),
   ].join("\n");
 }

@@ -15,6 +15,7 @@ import {
 } from "../emulate/run.ts";
 import { machineSize, timeoutSeconds } from "../emulate/settings.ts";
 import { kernelFromImage } from "../image/kernel-from-image.ts";
+import { showAsStep } from "../pipeline/show.ts";
 import type { Context } from "../pipeline/step.ts";
 import { loadOptions, warn } from "./project.ts";
 import {
@@ -93,28 +94,12 @@ async function runImage(context: Context, options: RunImageOptions): Promise<Com
     return { result: { board: board.name }, text: "the machine was switched off" };
   }
   const what = options.until === "ready" ? "ready" : "ssh";
-  const machine = await asStep(context, () => runDetached(run, { what, timeoutSeconds: timeout }));
+  const machine = await showAsStep(context, BOOT.name, () => runDetached(run, { what, timeoutSeconds: timeout }));
   return { result: { board: board.name, ...machine }, text: farewell(what, machine, disk) };
 }
 
 function imageOf({ dir, name, board }: Project): string {
   return join(dir, "out", board.name, `${name}-${board.name}.img`);
-}
-
-/** Shows the boot like a step of a build. */
-async function asStep<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  const started = performance.now();
-  const tell = (status: "started" | "done" | "failed"): void =>
-    context.emit({ type: "step", name: BOOT.name, status, ms: Math.round(performance.now() - started) });
-  tell("started");
-  try {
-    const result = await work();
-    tell("done");
-    return result;
-  } catch (error) {
-    tell("failed");
-    throw error;
-  }
 }
 
 function greeting(board: string, machine: RunningMachine, disk: Disk): string {

@@ -77,7 +77,7 @@ const limits = z
       })
       .optional()
       .describe(
-        "CPU time that a `fifo` or `rr` node may use without blocking before the kernel stops it (RLIMIT_RTTIME), or `none`. Holds once start-up is over. Default: 50ms.",
+        "CPU time that a `fifo` or `rr` node may use without blocking before the kernel stops it (RLIMIT_RTTIME), or `none`. Holds once start-up is over. Default: 1s.",
       ),
   })
   .describe("Resource limits.");

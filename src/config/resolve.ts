@@ -9,11 +9,11 @@ const MIB = 1024 * KIB;
 
 /**
  * Default of `limits.rttime`: CPU time without blocking. RLIMIT_RTTIME ends a loop that stopped sleeping; it is no
- * deadline. "A few periods long" for the slowest loops that are usually real-time (100 Hz: five periods), far above the
- * clock tick in which the kernel counts it (4 ms at HZ=250), and as long as a fair server's turn, so that a runaway
- * holds its CPU no longer than the kernel itself would let it. Start-up, which blocks little, is not counted by it.
+ * deadline. Far above what a loop needs at its worst (V8 compiling and collecting in its first cycles, a virtual machine
+ * whose host is busy), and short enough that a runaway is gone before somebody reaches for the power switch. Until then
+ * RT throttling leaves 5 % of each second to log in with.
  */
-const DEFAULT_RTTIME = 50e6;
+const DEFAULT_RTTIME = 1e9;
 
 /** Default of `memory.stack`: the frames of a loop's deepest call, several times over. */
 const DEFAULT_STACK = 512 * KIB;

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { errnoCode } from "../core/errors.ts";
 import { digestFile, digestOf, type Json } from "./digest.ts";
+import { showAsStep } from "./show.ts";
 import type { Context, FileRecord, Step, StepOutput } from "./step.ts";
 
 /** Results of one step that are kept, most recently used first, beyond those used in the last week. */
@@ -21,23 +22,13 @@ interface CacheRecord {
  * interrupted build leaves none behind; two builds that race keep the first result.
  */
 export async function runStep(context: Context, step: Step): Promise<StepOutput> {
-  const started = performance.now();
-  const elapsed = (): number => Math.round(performance.now() - started);
-  context.emit({ type: "step", name: step.name, status: "started", ms: 0 });
-  try {
-    const entry = entryOf(context, step);
-    const kept = await readEntry(entry);
-    if (kept !== undefined) {
-      context.emit({ type: "step", name: step.name, status: "cached", ms: elapsed() });
-      return kept;
-    }
-    const made = await make(context, step, entry);
-    context.emit({ type: "step", name: step.name, status: "done", ms: elapsed() });
-    return made;
-  } catch (error) {
-    context.emit({ type: "step", name: step.name, status: "failed", ms: elapsed() });
-    throw error;
-  }
+  const entry = entryOf(context, step);
+  return showAsStep(
+    context,
+    step.name,
+    async () => (await readEntry(entry)) ?? make(context, step, entry),
+    ({ cached }) => cached,
+  );
 }
 
 /** Whether {@link runStep} would find the step's output instead of running it. */

@@ -34,7 +34,7 @@ describe("defaults", () => {
     expect(nodes[0]).toMatchObject({
       schedule: { policy: "fifo", priority: 40, cpus: [1, 3] },
       memory: { lock: true, stack: 512 * 1024, heap: 16 * 1024 ** 2 },
-      limits: { rttime: 50e6 },
+      limits: { rttime: 1e9 },
     });
   });
 

@@ -79,12 +79,12 @@ describe("requireKernel", () => {
 
 test("the table shows what differs first, and why", () => {
   expect(renderKernelTable(checkKernel(debian, wanted, full)).split("\n")).toEqual([
-    "         option           wanted  got  severity",
-    "differs  HZ               1000    250  info      ticks",
-    "made up  LOCKUP_DETECTOR  n       y    high      by sysctl kernel.nmi_watchdog=0 and cmdline nosoftlockup",
-    "made up  KSM              n       y    medium    by rt-tune.service",
-    "ok       PREEMPT_RT       y       y    fatal",
-    "ok       EXT4_FS          y|m     m    fatal",
+    "             option           wanted  got  severity",
+    "differs      HZ               1000    250  info      ticks",
+    "compensated  LOCKUP_DETECTOR  n       y    high      by sysctl kernel.nmi_watchdog=0 and cmdline nosoftlockup",
+    "compensated  KSM              n       y    medium    by rt-tune.service",
+    "satisfied    PREEMPT_RT       y       y    fatal",
+    "satisfied    EXT4_FS          y|m     m    fatal",
   ]);
   expect(summarizeKernel(checkKernel(debian, wanted, full))).toBe("2 satisfied, 2 compensated at run time, 1 differ");
 });

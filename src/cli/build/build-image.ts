@@ -16,6 +16,7 @@ import type { PartitionImage } from "../../image/partition-image.ts";
 import type { OptionVerdict } from "../../kernel/check.ts";
 import { isCached, pruneCache, runStep } from "../../pipeline/cache.ts";
 import { allOrAbort } from "../../pipeline/concurrent.ts";
+import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
 import { chooseMirror } from "../../rootfs/mirror.ts";
@@ -105,7 +106,12 @@ export async function buildImage(
 
   const outDir = join(project.dir, "out", board.name);
   const name = `${project.name}-${board.name}`;
-  const { image, bmap, cached } = await assembleAsStep(context, { tools, layout, parts, outDir, name });
+  const { image, bmap, cached } = await showAsStep(
+    context,
+    "image",
+    () => assemble(context, { tools, layout, parts, outDir, name }),
+    (made) => made.cached,
+  );
   const releaseFile = await publish(join(releaseOutput.dir, "release.tar"), join(outDir, "release.tar"));
   const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
   for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
@@ -190,25 +196,6 @@ async function releaseTar(output: StepOutput): Promise<ReleaseTar> {
   if (file === undefined) throw new Error("the release step made no release.tar");
   const { id } = await readJson<{ id: string }>(output, "release.json");
   return { path: join(output.dir, "release.tar"), id, ...file };
-}
-
-/** The last step writes to the project's own folder, not to the cache; to listeners it is a step as any other. */
-async function assembleAsStep(
-  context: Context,
-  options: Parameters<typeof assemble>[1],
-): Promise<Awaited<ReturnType<typeof assemble>>> {
-  const started = performance.now();
-  const tell = (status: "started" | "cached" | "done" | "failed"): void =>
-    context.emit({ type: "step", name: "image", status, ms: Math.round(performance.now() - started) });
-  tell("started");
-  try {
-    const made = await assemble(context, options);
-    tell(made.cached ? "cached" : "done");
-    return made;
-  } catch (error) {
-    tell("failed");
-    throw error;
-  }
 }
 
 function sourceMaps(bundles: readonly StepOutput[]): { name: string; path: string }[] {

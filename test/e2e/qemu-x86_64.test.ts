@@ -1,0 +1,27 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { bootBoard, type Built, type RunningBoard } from "./board.ts";
+import { checkBoard } from "./board-checks.ts";
+import { rtkitResult } from "./cli.ts";
+import { checkImage } from "./image-checks.ts";
+
+const PROJECT = "examples/arm";
+
+describe("the arm example on qemu-x86_64", () => {
+  let built: Built;
+  beforeAll(async () => {
+    built = await rtkitResult<Built>(["build", "--project", PROJECT, "--board", "qemu-x86_64"]);
+  });
+
+  describe("its image", () => {
+    checkImage(() => built);
+  });
+
+  describe("booted in QEMU", () => {
+    let board: RunningBoard;
+    beforeAll(async () => {
+      board = await bootBoard(PROJECT, "qemu-x86_64");
+    });
+    afterAll(async () => board.stop());
+    checkBoard(() => board);
+  });
+});
