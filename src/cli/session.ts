@@ -44,8 +44,6 @@ export async function runCommand(
   work: (context: Context) => Promise<CommandResult>,
 ): Promise<number> {
   const json = options.json === true;
-  const out = (text: string): void => void process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
-  const err = (text: string): void => void process.stderr.write(`${text}\n`);
   const terminal = !json && process.stdout.isTTY ? terminalRenderer() : undefined;
   const emit = json ? ndjsonListener(out) : (terminal?.listener ?? plainListener(err));
   const abort = new AbortController();
@@ -67,6 +65,14 @@ export async function runCommand(
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
   }
+}
+
+function out(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}
+
+function err(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 function report(error: unknown, write: (line: string) => void, options: GlobalOptions): number {

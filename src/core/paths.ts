@@ -15,8 +15,3 @@ export function cacheDir(env: NodeJS.ProcessEnv = process.env): string {
   const xdg = env["XDG_CACHE_HOME"];
   return join(xdg === undefined || xdg === "" ? join(homedir(), ".cache") : xdg, "rtkit");
 }
-
-/** A path as the shell would read it: a leading `~/` is the home directory. */
-export function expandHome(path: string): string {
-  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
-}

@@ -29,5 +29,9 @@ export function summarizeKernel(options: readonly OptionVerdict[]): string {
   return `${count("satisfied")} satisfied, ${count("compensated")} compensated at run time, ${count("differs")} differ`;
 }
 
-const MARKS: Readonly<Record<Verdict, string>> = { satisfied: "satisfied", compensated: "compensated", differs: "differs" };
+const MARKS: Readonly<Record<Verdict, string>> = {
+  satisfied: "satisfied",
+  compensated: "compensated",
+  differs: "differs",
+};
 const ORDER = [MARKS.differs, MARKS.compensated, MARKS.satisfied];

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatCpuList, formatMs, formatSize, parseDuration, parseSize } from "../../src/core/units.ts";
 
@@ -30,7 +30,11 @@ describe("parseDuration", () => {
 });
 
 it("writes sizes and times for people", () => {
-  expect([formatSize(512), formatSize(36 * 1024 ** 2), formatSize(1.25 * 1024 ** 3)]).toEqual(["512 B", "36 MiB", "1.3 GiB"]);
+  expect([formatSize(512), formatSize(36 * 1024 ** 2), formatSize(1.25 * 1024 ** 3)]).toEqual([
+    "512 B",
+    "36 MiB",
+    "1.3 GiB",
+  ]);
   expect([formatMs(340), formatMs(65_000)]).toEqual(["0.3 s", "1 min 5 s"]);
 });
 

@@ -29,14 +29,6 @@ interface Manifest {
 /** What every image must be, looked at from outside with other people's tools. */
 export function checkImage(built: () => Built): void {
   const manifest = async (): Promise<Manifest> => JSON.parse(await readFile(built().manifest.path, "utf8")) as Manifest;
-  const inScratch = async (work: (dir: string) => Promise<void>): Promise<void> => {
-    const dir = await mkdtemp(join(tmpdir(), "rtkit-e2e-"));
-    try {
-      await work(dir);
-    } finally {
-      await rm(dir, { recursive: true });
-    }
-  };
   /** One partition as a file of its own. */
   const extract = async (content: string, file: string): Promise<void> => {
     const partition = (await manifest()).layout.partitions.find((candidate) => candidate.content === content);
@@ -118,4 +110,13 @@ export function checkImage(built: () => Built): void {
     expect(seen.system.packages.map(({ name }) => name)).toEqual(packages.map(({ name }) => name));
     expect(seen.system.hostname).toBe("arm");
   });
+}
+
+async function inScratch(work: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "rtkit-e2e-"));
+  try {
+    await work(dir);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
 }

@@ -32,7 +32,7 @@ export async function checkBoardKernel(
     title: "Kernel configuration",
     inputs: {
       config: facts.contents.files["kernel/config"]?.sha256,
-      wanted: wanted.map(({ where: _, ...option }) => option) as unknown as Json,
+      wanted: wanted.map((option) => ({ ...option, where: undefined })) as unknown as Json,
       settings: settings as unknown as Json,
     },
     run: async (outDir) => {
