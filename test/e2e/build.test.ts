@@ -104,7 +104,7 @@ describe("rtkit build", () => {
     for await (const line of running) {
       if (line.includes('"packages","status":"started"')) break;
     }
-    await untilRuns("mmdebstrap");
+    await untilRuns(cache);
     running.kill("SIGINT");
     expect((await running).exitCode).toBe(130);
     expect(await processesBelow(cache)).toEqual([]);
@@ -113,10 +113,10 @@ describe("rtkit build", () => {
   });
 });
 
-/** Waits until a program of that name is running. */
-async function untilRuns(name: string): Promise<void> {
+/** Waits until the command line of a process names a folder. */
+async function untilRuns(folder: string): Promise<void> {
   for (;;) {
-    const { exitCode } = await execa("pgrep", ["-f", name], { reject: false });
+    const { exitCode } = await execa("pgrep", ["-f", folder], { reject: false });
     if (exitCode === 0) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
