@@ -62,10 +62,12 @@ async function* entryBytes(entry: PlacedEntry): AsyncGenerator<Buffer> {
       if (last !== undefined) yield last;
       last = chunk as Buffer;
     }
-  } finally {
+  } catch (error) {
     await written;
-    if (failure !== undefined) throw failure;
+    throw failure ?? error;
   }
+  await written;
+  if (failure !== undefined) throw failure;
   if (last?.length !== END_OF_TAR.length) throw new Error("tar-stream did not end its tar with one piece");
 }
 

@@ -104,7 +104,7 @@ export function explain(output: readonly string[], mirror: DebianMirror): RtkitE
   if (unknown.length > 0) {
     const names = [...new Set(unknown)].toSorted();
     return usageError("RTK_PACKAGE_UNKNOWN", `Debian has no package ${names.join(", ")}`, {
-      hint: "mend image.packages in the project file; names are at https://packages.debian.org/trixie/",
+      hint: "mend image.packages in the project file; names are at https://packages.debian.org/",
     });
   }
   const unreachable = lines.find((line) => UNREACHABLE.test(line));

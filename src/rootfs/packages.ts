@@ -1,6 +1,5 @@
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFile } from "node:fs/promises";
 import { RtkitError } from "../core/errors.ts";
 import type { Project } from "../config/model.ts";
 import { digestOf } from "../pipeline/digest.ts";
