@@ -3,6 +3,7 @@ import { open, type FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { once } from "node:events";
 import { pack, type Pack } from "tar-stream";
+import { RtkitError } from "../core/errors.ts";
 import { contentSize } from "./layer.ts";
 import type { LayerPlan, PlacedEntry } from "./layer-plan.ts";
 import { SOURCE_DATE_EPOCH } from "./mmdebstrap.ts";
@@ -18,7 +19,7 @@ const END_OF_TAR = Buffer.alloc(1024);
 /**
  * The tar of a plan as a stream. Entries of packages are copied byte by byte, so owners, modes, extended attributes
  * (also binary ones such as security.capability), hard links and devices stay as they are. The same plan over the same
- * tar gives the same bytes. Throws an Error when a layer's file changed its size meanwhile.
+ * tar gives the same bytes. Throws RTK_OVERLAY_CHANGED when a file of a layer changed its size meanwhile.
  */
 export function layeredTar(packagesTar: string, plan: LayerPlan): Readable {
   return Readable.from(chunks(packagesTar, plan), { objectMode: false, highWaterMark: CHUNK });
@@ -97,6 +98,10 @@ async function copyFile(place: Entry, content: { readonly source: string; readon
     if (seen > content.size) break;
     if (!place.write(chunk)) await once(place, "drain");
   }
-  if (seen !== content.size) throw new Error(`${content.source} changed while it was read`);
+  if (seen !== content.size) {
+    throw new RtkitError("RTK_OVERLAY_CHANGED", `${content.source} changed while it was read`, {
+      hint: "build again",
+    });
+  }
   place.end(Buffer.alloc(0));
 }

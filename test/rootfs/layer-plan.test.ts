@@ -221,6 +221,16 @@ test("every planned tar has each path once, after its folder, and the same plan 
   );
 });
 
+test("a file that changes while the image is made ends the build, and says which", async () => {
+  const source = join(dir, "growing");
+  await writeFile(source, "more than it was");
+  const plan = planLayers(index, [layer("a", [text("etc/x", "", { content: { kind: "file", source, size: 1 } })])]);
+  await expect(layeredTar(tar, plan).toArray()).rejects.toMatchObject({
+    code: "RTK_OVERLAY_CHANGED",
+    message: `${source} changed while it was read`,
+  });
+});
+
 test("a layer's inputs change with content, owner and mode, and hold no path of this machine", async () => {
   const source = join(dir, "input");
   await writeFile(source, "1");
