@@ -15,6 +15,12 @@ const STATUS_COMMAND = "/usr/lib/rtnode/rtnodectl status --json";
 /** Between two questions, ms: the guest's CPUs are busy booting. */
 const PAUSE_MS = 1000;
 
+/**
+ * How long a try to connect waits for sshd to speak, ms: the first, and the longest. It doubles, so that a fast guest is
+ * not missed for long and one that needs its time, overloaded, is not asked again before it could answer.
+ */
+const GREETING_MS = { first: 5000, longest: 60_000 };
+
 /** Hears how far the machine is, in a few words. */
 export type Progress = (text: string) => void;
 
@@ -40,8 +46,8 @@ export async function waitForNodes(login: SshLogin, progress: Progress, signal: 
 
 async function openConnection(login: SshLogin, progress: Progress, signal: AbortSignal): Promise<SshConnection> {
   progress("waiting for ssh");
-  for (;;) {
-    const connection = await connectSsh(login, signal);
+  for (let greetingMs = GREETING_MS.first; ; greetingMs = Math.min(2 * greetingMs, GREETING_MS.longest)) {
+    const connection = await connectSsh(login, greetingMs, signal);
     if (connection !== undefined) return connection;
     await sleep(PAUSE_MS, undefined, { signal });
   }

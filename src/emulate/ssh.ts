@@ -38,21 +38,21 @@ export interface SshOutput {
   readonly stdout: string;
 }
 
-/**
- * QEMU takes connections before the guest does: a server that sends nothing for this long (ms) is not there yet. sshd
- * speaks first (RFC 4253, 4.2), within seconds also where it is emulated.
- */
-const GREETING_MS = 10_000;
-
-/** Key exchange and log-in, ms: they take seconds where they are emulated and the guest is busy booting. */
-const LOGIN_MS = 60_000;
+/** Key exchange and log-in, ms: they take seconds where they are emulated, more while the guest is busy booting. */
+const LOGIN_MS = 120_000;
 
 /**
- * One try to log in. Undefined when nobody answers yet or the log-in is not accepted yet (while a board boots, it turns
- * users away). Throws RTK_EMULATE_HOST_KEY when another machine answers, and the signal's reason when aborted.
+ * One try to log in. QEMU takes connections before the guest does, so a server that sends nothing within `greetingMs`
+ * is not there yet: sshd speaks first (RFC 4253, 4.2). Undefined when nobody answers yet or the log-in is not accepted
+ * yet (while a board boots, it turns users away). Throws RTK_EMULATE_HOST_KEY when another machine answers, and the
+ * signal's reason when aborted.
  */
-export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<SshConnection | undefined> {
-  const socket = await greetedSocket(login, signal);
+export async function connectSsh(
+  login: SshLogin,
+  greetingMs: number,
+  signal: AbortSignal,
+): Promise<SshConnection | undefined> {
+  const socket = await greetedSocket(login, greetingMs, signal);
   if (socket === undefined) return undefined;
   const client = new ssh2.Client();
   const expected = keyBlob(login.hostKey);
@@ -87,11 +87,11 @@ export async function connectSsh(login: SshLogin, signal: AbortSignal): Promise<
 }
 
 /** A socket on which the other side has spoken, or undefined. */
-async function greetedSocket(login: SshLogin, signal: AbortSignal): Promise<Socket | undefined> {
+async function greetedSocket(login: SshLogin, greetingMs: number, signal: AbortSignal): Promise<Socket | undefined> {
   const socket = connect({ host: login.host, port: login.port });
   // Whatever goes wrong, its end says the same.
   socket.on("error", () => undefined);
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(GREETING_MS)]);
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(greetingMs)]);
   const hungUp = new Promise<false>((resolve) => {
     socket.once("close", () => resolve(false));
   });
