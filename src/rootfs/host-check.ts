@@ -119,7 +119,7 @@ export function judgeHost(facts: HostFacts): RtkitError[] {
 
 /**
  * Makes sure that this host can build for `target`, before anything is started.
- * Throws all of RTK_HOST_* that hold, at once.
+ * Throws everything that the host lacks at once: the errors of {@link judgeHost}.
  */
 export async function checkHost(target: Architecture, cacheDir: string, signal?: AbortSignal): Promise<void> {
   throwIfAny(judgeHost(await gatherHost(target, cacheDir, signal)));

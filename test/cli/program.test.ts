@@ -1,0 +1,84 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { runCli } from "../../src/cli/program.ts";
+
+let dir: string;
+let printed: string;
+let complained: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "rtkit-cli-"));
+  printed = "";
+  complained = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => ((printed += String(text)), true));
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => ((complained += String(text)), true));
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(dir, { recursive: true });
+});
+
+/** The NDJSON lines that were printed. */
+function lines(): Record<string, unknown>[] {
+  return printed
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+describe("the command line", () => {
+  it("tells people how to call it, with exit status 2", async () => {
+    expect(await runCli(["bild"])).toBe(2);
+    expect(complained).toContain("unknown command 'bild'");
+    expect(complained).toContain("Did you mean build?");
+  });
+
+  it("tells programs the same as one line", async () => {
+    expect(await runCli(["build", "--bord", "rpi4", "--json"])).toBe(2);
+    expect(lines()).toMatchObject([{ type: "error", code: "RTK_USAGE", message: expect.stringContaining("--bord") }]);
+  });
+
+  it("shows help and version with exit status 0", async () => {
+    expect(await runCli(["--help"])).toBe(0);
+    expect(printed).toContain("build");
+    expect(await runCli(["--version"])).toBe(0);
+  });
+});
+
+describe("rtkit boards", () => {
+  it("lists the boards, for people and for programs", async () => {
+    expect(await runCli(["boards"])).toBe(0);
+    expect(printed).toMatch(/^rpi4 +arm64 +4 CPUs +Raspberry Pi 4/m);
+    printed = "";
+    expect(await runCli(["boards", "--json"])).toBe(0);
+    const [result] = lines() as { boards: { name: string }[] }[];
+    expect(result?.boards.map(({ name }) => name)).toEqual(["qemu-arm64", "qemu-x86_64", "rpi4"]);
+  });
+});
+
+describe("rtkit kernel check", () => {
+  it("ends with 1 when a fatal option differs, and says which", async () => {
+    const config = join(dir, "config");
+    await writeFile(config, "# CONFIG_PREEMPT_RT is not set\nCONFIG_HIGH_RES_TIMERS=y\n");
+    expect(await runCli(["kernel", "check", config, "--board", "rpi4"])).toBe(1);
+    expect(printed).toMatch(/^differs +PREEMPT_RT +y +n +fatal/m);
+  });
+
+  it("asks for a build when there is none to look at", async () => {
+    await writeFile(join(dir, "imu.py"), "");
+    await writeFile(join(dir, "rtkit.yaml"), "name: arm\nboard: rpi4\nnodes:\n  imu: { entry: imu.py }\n");
+    expect(await runCli(["kernel", "check", "--project", dir, "--json"])).toBe(2);
+    expect(lines()).toMatchObject([{ code: "RTK_NOT_BUILT", hint: "run: rtkit build --board rpi4" }]);
+  });
+});
+
+describe("a mistake in the project file", () => {
+  it("is one message with its place, exit status 2, and no stack trace", async () => {
+    await writeFile(join(dir, "rtkit.yaml"), "name: arm\nboard: rpi4\nnods: {}\n");
+    expect(await runCli(["build", "--project", dir])).toBe(2);
+    expect(complained).toMatch(/rtkit\.yaml:3:1: .*"?nods"?/);
+    expect(complained).toContain("→");
+    expect(complained).not.toMatch(/\.ts:\d+/);
+  });
+});
