@@ -1,3 +1,5 @@
+import type { Architecture } from "../core/architecture.ts";
+
 /**
  * What the project file and the board file say, after parsing, normalising and checking: every path absolute, every
  * default filled in, every size in bytes and duration in nanoseconds. Frozen; everything downstream reads it only.
@@ -88,7 +90,7 @@ export interface Board {
   readonly name: string;
   readonly description: string;
   /** Debian's name of the architecture. */
-  readonly architecture: "arm64" | "amd64";
+  readonly architecture: Architecture;
   /** Number of CPUs; they are numbered from 0. */
   readonly cpus: number;
   /** Debian suite: `trixie`. */

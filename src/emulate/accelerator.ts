@@ -2,6 +2,7 @@ import { access, constants, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Board } from "../config/model.ts";
+import type { Architecture } from "../core/architecture.ts";
 import { errnoCode } from "../core/errors.ts";
 import { startProcess } from "../core/process.ts";
 import { memoryValue, optionValue, processorArguments, qemuProgram, type Accelerator } from "./qemu-command.ts";
@@ -9,16 +10,11 @@ import { memoryValue, optionValue, processorArguments, qemuProgram, type Acceler
 /** How long the kernel may take to print its first line under KVM, ms; it takes a fraction of it where KVM works. */
 const TRY_MS = 3000;
 
-/** This machine's architecture in Debian's words; of the two that boards have. */
-export function hostArchitecture(): Board["architecture"] {
-  return process.arch === "arm64" ? "arm64" : "amd64";
-}
-
 /** What decides whether KVM may be tried. */
 export interface KvmTry {
   readonly board: Board;
   /** This machine's architecture, in Debian's words. */
-  readonly host: Board["architecture"];
+  readonly host: Architecture | undefined;
   /** The kernel that is to be booted. */
   readonly kernel: string;
   /** A private folder for the try's log. */

@@ -1,4 +1,5 @@
 import type { Board } from "../config/model.ts";
+import type { Architecture } from "../core/architecture.ts";
 import { RtkitError } from "../core/errors.ts";
 import type { GuestAccess } from "./guest-access.ts";
 
@@ -8,8 +9,7 @@ export type Accelerator = "kvm" | "tcg";
 /** The machine to emulate, everything resolved. All paths absolute. */
 export interface MachineSpec {
   readonly board: Board;
-  /** The host's architecture, in Debian's words. */
-  readonly host: Board["architecture"];
+  readonly host: Architecture | undefined;
   readonly accelerator: Accelerator;
   readonly cpus: number;
   /** Bytes. */

@@ -1,9 +1,10 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Board } from "../config/model.ts";
+import { hostArchitecture } from "../core/architecture.ts";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
-import { chooseAccelerator, hostArchitecture } from "./accelerator.ts";
+import { chooseAccelerator } from "./accelerator.ts";
 import { PORT_TAKEN, withLines } from "./failures.ts";
 import { freePort } from "./free-port.ts";
 import { BOARD_USER, writeGuestAccess } from "./guest-access.ts";

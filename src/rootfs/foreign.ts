@@ -1,12 +1,10 @@
 import { accessSync, constants } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { hostArchitecture, type Architecture } from "../core/architecture.ts";
 import { exec } from "../core/exec.ts";
 import { errnoCode, RtkitError } from "../core/errors.ts";
 import { namespace, type ForeignPrograms } from "./namespace.ts";
-
-/** Debian's name of an architecture that rtkit builds for. */
-export type Architecture = "arm64" | "amd64";
 
 /** QEMU's name of an architecture. */
 const QEMU_NAMES: Readonly<Record<Architecture, string>> = { arm64: "aarch64", amd64: "x86_64" };
@@ -69,11 +67,6 @@ export async function gatherForeign(target: Architecture, signal?: AbortSignal):
     },
   );
   return { host, target, registration, interpreter: findProgram(`${qemu}-static`), privateBinfmt };
-}
-
-/** Debian's name of this machine's architecture, or undefined when rtkit does not know it. */
-export function hostArchitecture(): Architecture | undefined {
-  return process.arch === "x64" ? "amd64" : process.arch === "arm64" ? "arm64" : undefined;
 }
 
 /** The path of a program on PATH or in the folders for administrators' programs, or undefined. */

@@ -6,7 +6,7 @@ import { exec } from "../core/exec.ts";
 import type { Toolbox } from "../core/toolbox.ts";
 import { digestOf } from "../pipeline/digest.ts";
 import type { Step, StepOutput } from "../pipeline/step.ts";
-import { hostArchitecture, type Architecture } from "./foreign.ts";
+import { hostArchitecture, type Architecture } from "../core/architecture.ts";
 import { bootstrap } from "./mmdebstrap.ts";
 import type { DebianMirror } from "./mirror.ts";
 import { followProgress } from "./progress.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cacheDir } from "../../src/core/paths.ts";
 import type { Toolbox } from "../../src/core/toolbox.ts";
 import { runStep } from "../../src/pipeline/cache.ts";
-import { hostArchitecture } from "../../src/rootfs/foreign.ts";
+import { hostArchitecture } from "../../src/core/architecture.ts";
 import { checkHost } from "../../src/rootfs/host-check.ts";
 import { chooseMirror, DEFAULT_MIRROR } from "../../src/rootfs/mirror.ts";
 import { openTools, toolsStep } from "../../src/rootfs/tools-tree.ts";
