@@ -5,7 +5,7 @@ import type { Project } from "../config/model.ts";
 import { shellQuote } from "../core/exec.ts";
 import { formatSize } from "../core/units.ts";
 import { renderKernelTable, summarizeKernel } from "../kernel/table.ts";
-import { buildImage, type BuildResult } from "./build/build-image.ts";
+import type { BuildResult } from "./build/build-image.ts";
 import { loadOptions, warn } from "./project.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker, type GlobalOptions } from "./session.ts";
 
@@ -26,6 +26,8 @@ export const buildCommand: CommandMaker = (onEnd) =>
         await runCommand(options, async (context) => {
           const { project, warnings } = await loadProject(loadOptions(options));
           warn(context, warnings);
+          // Imported when needed: esbuild and the image's formats are of no use to other commands.
+          const { buildImage } = await import("./build/build-image.ts");
           const built = await buildImage(context, project, { mirror: options.mirror });
           return { result: built, text: describe(built, project) };
         }),

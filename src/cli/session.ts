@@ -4,7 +4,6 @@ import type { Context } from "../pipeline/step.ts";
 import { formatError, userErrors } from "../ui/error-text.ts";
 import { errorLine, ndjsonListener, resultLine } from "../ui/ndjson.ts";
 import { plainListener } from "../ui/plain.ts";
-import { terminalRenderer } from "../ui/terminal.ts";
 
 /** Makes one command; `onEnd` is told its exit status when it ran. */
 export type CommandMaker = (onEnd: (status: number) => void) => Command;
@@ -44,7 +43,8 @@ export async function runCommand(
   work: (context: Context) => Promise<CommandResult>,
 ): Promise<number> {
   const json = options.json === true;
-  const terminal = !json && process.stdout.isTTY ? terminalRenderer() : undefined;
+  // Imported when needed: it takes longer to load than most commands run.
+  const terminal = !json && process.stdout.isTTY ? (await import("../ui/terminal.ts")).terminalRenderer() : undefined;
   const emit = json ? ndjsonListener(out) : (terminal?.listener ?? plainListener(err));
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new Error("interrupted"));
