@@ -7,9 +7,10 @@ import { digestFile, digestOf, type Json } from "./digest.ts";
 import { showAsStep } from "./show.ts";
 import type { Context, FileRecord, Step, StepOutput } from "./step.ts";
 
-/** Results of one step that are kept, most recently used first, beyond those used in the last week. */
-const KEPT_PER_STEP = 3;
-const WEEK_MS = 7 * 24 * 3600 * 1000;
+/** Results of one step that are kept whatever their age, most recently used first: a few boards and projects. */
+const KEPT_PER_STEP = 6;
+/** Others go when nobody used them for this long: half a gigabyte each adds up on a day of changes. */
+const KEPT_MS = 24 * 3600 * 1000;
 
 /** Written beside a finished result, inside the same entry; its presence says the result is whole. */
 interface CacheRecord {
@@ -37,8 +38,8 @@ export async function isCached(context: Context, step: Step): Promise<boolean> {
 }
 
 /**
- * Removes results that nobody used for a week, but the last {@link KEPT_PER_STEP} of each step, and what killed
- * builds left half done.
+ * Removes results that nobody used for {@link KEPT_MS}, but the last {@link KEPT_PER_STEP} of each step, and what
+ * killed builds left half done.
  */
 export async function pruneCache(cacheDir: string): Promise<void> {
   for (const shelf of await readdir(cacheDir).catch(() => [])) {
@@ -54,7 +55,7 @@ export async function pruneCache(cacheDir: string): Promise<void> {
     }
     entries.sort((a, b) => b.used - a.used);
     for (const { path, used } of entries.slice(KEPT_PER_STEP)) {
-      if (Date.now() - used > WEEK_MS) await rm(path, { recursive: true, force: true });
+      if (Date.now() - used > KEPT_MS) await rm(path, { recursive: true, force: true });
     }
   }
 }

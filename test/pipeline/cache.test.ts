@@ -93,9 +93,9 @@ describe("runStep", () => {
 });
 
 describe("pruneCache", () => {
-  it("removes old results but the last three, and what dead processes left", async () => {
+  it("removes old results but the last six, and what dead processes left", async () => {
     const longAgo = new Date(Date.now() - 30 * 24 * 3600 * 1000);
-    for (const input of ["a", "b", "c", "d", "e"]) {
+    for (const input of ["a", "b", "c", "d", "e", "f", "g", "h"]) {
       const output = await runStep(context, countingStep(input).step);
       if (input !== "a") await utimes(join(output.dir, ".."), longAgo, longAgo);
     }
@@ -104,7 +104,7 @@ describe("pruneCache", () => {
     await mkdir(join(cacheDir, "text", `tmp-${process.pid}-x`));
     await pruneCache(cacheDir);
     const left = await readdir(join(cacheDir, "text"));
-    expect(left.filter((name) => !name.startsWith("tmp-"))).toHaveLength(3);
+    expect(left.filter((name) => !name.startsWith("tmp-"))).toHaveLength(6);
     expect(left).toContain(`tmp-${process.pid}-x`);
     expect(left).not.toContain(`tmp-${deadPid}-x`);
   });
