@@ -189,7 +189,7 @@ describe("status", () => {
     const numbers = Array.from({ length: 50 }, (_, i) => String(i + 4));
     numbers[40 - 4] = "33";
     numbers[41 - 4] = "1";
-    const stat = `77 (a) R 1 (") ${["S", ...numbers].join(" ")}\n`;
+    const stat = `77 (a) R 1\n(") ${["S", ...numbers].join(" ")}\n`;
     const status = "Name:\tx\nVmLck:\t    1234 kB\nCpus_allowed_list:\t0-2,5\n";
     for (const dir of [task, join(root, "proc/77")]) {
       writeFileSync(join(dir, "stat"), stat);
