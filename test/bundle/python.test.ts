@@ -139,6 +139,56 @@ describe("a bundle does what the program does", () => {
       "main.py",
     ));
 
+  test("plugins that a package finds in its own folder, or under its own name", () =>
+    expectSame(
+      {
+        "main.py": [
+          "import pkgutil, importlib",
+          "import listed, named",
+          "from robot import drivers as d",
+          "print(listed.load(), named.load('one'), named.load('two'))",
+          "print([importlib.import_module(i.name).N for i in pkgutil.walk_packages(d.__path__, d.__name__ + '.')])",
+        ].join("\n"),
+        "listed/__init__.py": [
+          "import importlib, pkgutil",
+          "def load():",
+          "    return [importlib.import_module('.' + m.name, __name__).N for m in pkgutil.iter_modules(__path__)]",
+        ].join("\n"),
+        "listed/a.py": "N = 'a'\n",
+        "listed/b.py": "N = 'b'\n",
+        "named/__init__.py": [
+          "import importlib",
+          "def load(name):",
+          "    return importlib.import_module(f'{__name__}.{name}').N, importlib.import_module(__package__ + '.sub.' + name).N",
+        ].join("\n"),
+        "named/one.py": "N = 1\n",
+        "named/two.py": "N = 2\n",
+        "named/sub/__init__.py": "",
+        "named/sub/one.py": "N = 11\n",
+        "named/sub/two.py": "N = 22\n",
+        "robot/__init__.py": "",
+        "robot/drivers/__init__.py": "",
+        "robot/drivers/motor.py": "N = 'motor'\n",
+      },
+      "main.py",
+    ));
+
+  test("modules that only a text names: a logging configuration, a table of plugins", () =>
+    expectSame(
+      {
+        "main.py": [
+          "import importlib, logging.config",
+          "TABLE = {'imu': 'robot.imu', 'none': 'robot.nowhere', 'host': 'www.example.com'}",
+          "print(importlib.import_module(TABLE['imu']).N)",
+          "logging.config.dictConfig({'version': 1, 'formatters': {'short': {'()': 'robot.logs.Short'}}})",
+        ].join("\n"),
+        "robot/__init__.py": "",
+        "robot/imu.py": "N = 'imu'\n",
+        "robot/logs.py": "import logging\nclass Short(logging.Formatter):\n    pass\n",
+      },
+      "main.py",
+    ));
+
   test("star imports with submodules in __all__", () =>
     expectSame(
       {

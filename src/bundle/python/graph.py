@@ -79,7 +79,7 @@ class Graph:
                 own = CONDITIONAL
             self._waiting[max(chance, own)].append((module, reference))
         if not library:
-            self._warn_about(tree, found.file, column_of, visitor.unknown)
+            self._warn_about(tree, found.file, column_of, [] if visitor.lists else visitor.unknown)
 
     def _follow(self, module, reference, chance):
         """Loads what one import names. Only where it is CERTAIN to run, what is missing is a mistake."""
@@ -87,6 +87,8 @@ class Graph:
         def report(code, text, hint=None):
             self.errors.append((code, text, hint, *self._place(module, reference.line, reference.column)))
 
+        if reference.mention and not self._is_own_module(reference.module):
+            return
         complain = report if chance == CERTAIN else None
         name = self._absolute(module, reference, complain)
         if name is None:
@@ -174,6 +176,12 @@ class Graph:
                 self.files.add((found.file, found.root))
             self._waiting[chance].append((self.modules[name], None))
         return self.modules[name]
+
+    def _is_own_module(self, name):
+        """True when a dotted name begins with a package of the project and a module in it."""
+        top, inner, *_ = name.split(".")
+        found = None if top in sys.stdlib_module_names else self.finder.top(top)
+        return found is not None and not found.root.library and self.finder.child(found, inner) is not None
 
     def _is_local_namespace(self, module, rest):
         """A folder without __init__ gives way to any module of that name further along the search path."""

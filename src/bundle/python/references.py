@@ -1,6 +1,7 @@
 """What one source file asks to import, found in its syntax tree."""
 
 import ast
+import re
 from typing import NamedTuple
 
 from conditions import truth
@@ -12,6 +13,11 @@ RESOURCE_CALLS = {
     "files", "open_text", "open_binary", "read_text", "read_binary", "path", "contents", "is_resource", "get_data",
     "resource_string", "resource_stream", "resource_filename", "resource_listdir",
 }  # fmt: skip
+
+# Calls that list the modules of the package whose `__path__` they are given (pkgutil).
+LISTING_CALLS = ("iter_modules", "walk_packages")
+
+DOTTED_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
 
 
 class Reference(NamedTuple):
@@ -26,16 +32,20 @@ class Reference(NamedTuple):
     deferred: bool  # not run when the module is loaded: in a function, or where another import failed
     conditional: bool  # run only under a condition that the source alone does not decide
     every: bool  # every module of the package: the name's last part is computed at run time
+    mention: bool  # only a text that may name a module of the project, for a logging configuration or a table of plugins
 
 
 class References(ast.NodeVisitor):
-    """Walks one file. `found` are its references, `unknown` the places of imports whose name is computed."""
+    """Walks one file. `found` are its references, `unknown` the places of imports whose name is computed; `lists` says
+    that it takes the names from a listing of a package."""
 
     def __init__(self, is_entry, column_of, statements_only):
         self.found = []
         self.unknown = []
+        self.lists = False
         self._is_entry = is_entry
         self._column_of = column_of
+        self._bound = {}  # (level, module) by the name an import binds
         self._optional = False
         self._deferred = False
         self._conditional = False
@@ -53,22 +63,31 @@ class References(ast.NodeVisitor):
 
     def visit_Import(self, node):
         for alias in node.names:
+            self._bound[alias.asname or alias.name] = (0, alias.name)
             self._add(alias, 0, alias.name, None)
 
     def visit_ImportFrom(self, node):
         names = tuple((alias.name, alias.lineno, self._column_of(alias)) for alias in node.names)
+        for alias in node.names:
+            self._bound[alias.asname or alias.name] = (node.level, f"{node.module or ''}.{alias.name}".lstrip("."))
         self._add(node, node.level, node.module or "", names)
 
     def visit_Call(self, node):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
         if called in ("import_module", "__import__") and node.args:
             self._dynamic(node)
+        elif called in LISTING_CALLS and (node.args or node.keywords):
+            self._list(node, node.args[0] if node.args else node.keywords[0].value)
         elif called in RESOURCE_CALLS and node.args:
             package = node.args[0]
             if isinstance(package, ast.Constant) and isinstance(package.value, str):
                 if all(part.isidentifier() for part in package.value.split(".")):
                     self._add(node, 0, package.value, None, optional=True)
         self.generic_visit(node)
+
+    def visit_Constant(self, node):
+        if isinstance(node.value, str) and DOTTED_NAME.fullmatch(node.value):
+            self._add(node, 0, node.value, None, optional=True, mention=True)
 
     def visit_If(self, node):
         value = truth(node.test, self._is_entry)
@@ -127,8 +146,19 @@ class References(ast.NodeVisitor):
         else:
             self.unknown.append((node.lineno, self._column_of(node)))
 
-    def _add(self, place, level, module, names, optional=False, every=False):
-        flags = (self._optional or optional, self._deferred, self._conditional, every)
+    def _list(self, node, path):
+        """`iter_modules(__path__)`, of the own package or of one that was imported."""
+        if isinstance(path, ast.Name) and path.id == "__path__":
+            level, module = 1, ""
+        elif isinstance(path, ast.Attribute) and path.attr == "__path__" and ast.unparse(path.value) in self._bound:
+            level, module = self._bound[ast.unparse(path.value)]
+        else:
+            return
+        self._add(node, level, module, None, optional=True, every=True)
+        self.lists = True
+
+    def _add(self, place, level, module, names, optional=False, every=False, mention=False):
+        flags = (self._optional or optional, self._deferred, self._conditional, every, mention)
         self.found.append(Reference(level, module, names, place.lineno, self._column_of(place), *flags))
 
 
@@ -137,11 +167,21 @@ def _prefix(node):
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value, True
     if isinstance(node, ast.JoinedStr) and node.values:
-        return _prefix(node.values[0])[0], False
+        first, *rest = node.values
+        if rest and isinstance(first, ast.FormattedValue) and _is_own_package(first.value):
+            return _prefix(rest[0])[0], False  # `.name` counts from there
+        return _prefix(first)[0], False
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mod)):
+        if _is_own_package(node.left):
+            return _prefix(node.right)[0], False
         text = _prefix(node.left)[0]
         return (text.partition("%")[0] if isinstance(node.op, ast.Mod) else text), False
     return "", False
+
+
+def _is_own_package(node):
+    """`__package__`, and `__name__`, which is the same in a package's __init__ (in a module nothing is below it)."""
+    return isinstance(node, ast.Name) and node.id in ("__package__", "__name__")
 
 
 def _catches(handler):
