@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -51,7 +52,8 @@ describe("rtkit build", () => {
   });
 
   it("makes only what a changed line of a node asks for", async () => {
-    await appendFile(join(project, "nodes", "controller.py"), "\n# one more line\n");
+    // A line that no earlier run of this test has put into the cache.
+    await appendFile(join(project, "nodes", "controller.py"), `\n# ${randomUUID()}\n`);
     const run = await rtkit([...build, project]);
     expect(run.status).toBe(0);
     expect(stepsThatRan(run)).toEqual(["bundle-controller", "release", "data", "image"]);
@@ -102,7 +104,7 @@ describe("rtkit build", () => {
       stdin: "ignore",
     });
     // mmdebstrap's command line names where it writes.
-    await untilRuns(cache);
+    await untilRuns(join(cache, "packages"));
     running.kill("SIGINT");
     expect((await running).exitCode).toBe(130);
     expect(await processesBelow(cache)).toEqual([]);
