@@ -1,4 +1,4 @@
-import { Listr, type ListrTaskWrapper } from "listr2";
+import { Listr, ListrTaskState, type ListrTaskWrapper } from "listr2";
 import { formatMs } from "../core/units.ts";
 import type { Listener, PipelineEvent } from "../pipeline/events.ts";
 
@@ -6,9 +6,10 @@ type Task = ListrTaskWrapper<unknown, never, never>;
 
 /** One step as the task list shows it: listr2 runs a function per task, which here waits for the step's end. */
 interface Row {
-  readonly title: string;
+  title: string;
   readonly ended: PromiseWithResolvers<void>;
   task: Task | undefined;
+  state: "waiting" | "running" | "ended";
 }
 
 /** A renderer for terminals. */
@@ -18,7 +19,10 @@ export interface TerminalRenderer {
   readonly finish: () => Promise<void>;
 }
 
-/** Shows all steps at once with listr2: a spinner with its progress for each that runs, its duration when it ended. */
+/**
+ * Shows all steps at once with listr2: a mark for each that waits, a spinner with its progress for each that runs, its
+ * duration when it ended.
+ */
 export function terminalRenderer(): TerminalRenderer {
   const rows = new Map<string, Row>();
   const warnings: string[] = [];
@@ -26,12 +30,16 @@ export function terminalRenderer(): TerminalRenderer {
 
   const start = (event: PipelineEvent & { type: "plan" }): void => {
     for (const step of event.steps) {
-      rows.set(step.name, { title: step.title, ended: Promise.withResolvers<void>(), task: undefined });
+      const ended = Promise.withResolvers<void>();
+      rows.set(step.name, { title: step.title, ended, task: undefined, state: "waiting" });
     }
     const tasks = [...rows.values()].map((row) => ({
       title: row.title,
       task: async (_: unknown, task: unknown): Promise<void> => {
         row.task = task as Task;
+        row.task.title = row.title;
+        // To listr2 a task runs from here on.
+        if (row.state === "waiting") row.task.task.state$ = ListrTaskState.WAITING;
         await row.ended.promise;
       },
     }));
@@ -50,15 +58,22 @@ export function terminalRenderer(): TerminalRenderer {
       if (row.task !== undefined) row.task.output = event.text;
       return;
     }
-    if (event.status === "started") return;
-    if (row.task !== undefined) row.task.title = `${row.title} (${describeEnd(event)})`;
-    if (event.status === "failed") row.ended.reject(new Error(`${row.title} failed`));
+    if (event.status === "started") {
+      row.state = "running";
+      if (row.task !== undefined) row.task.task.state$ = ListrTaskState.STARTED;
+      return;
+    }
+    row.state = "ended";
+    const { title } = row;
+    row.title = `${title} (${describeEnd(event)})`;
+    if (row.task !== undefined) row.task.title = row.title;
+    if (event.status === "failed") row.ended.reject(new Error(`${title} failed`));
     else row.ended.resolve();
   };
 
   const finish = async (): Promise<void> => {
     for (const row of rows.values()) {
-      row.task?.skip(row.title);
+      if (row.state !== "ended") row.task?.skip(row.title);
       row.ended.resolve();
     }
     await list;

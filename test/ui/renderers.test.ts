@@ -1,4 +1,6 @@
+import { stripVTControlCharacters } from "node:util";
 import { expect, it } from "vitest";
+import { exec } from "../../src/core/exec.ts";
 import { RtkitError } from "../../src/core/errors.ts";
 import type { PipelineEvent } from "../../src/pipeline/events.ts";
 import { formatError } from "../../src/ui/error-text.ts";
@@ -22,6 +24,45 @@ it("writes plain lines with titles and durations, without progress", () => {
     "warning: no ssh key\n  → add one",
     "Debian packages: done (1.2 s)",
   ]);
+});
+
+it("shows on a terminal what ended and how, also when the rest never ran", async () => {
+  const steps = ["tools", "bundle", "packages", "image"].map((name) => ({ name, title: `Step ${name}` }));
+  const program = `
+    import { terminalRenderer } from ${JSON.stringify(new URL("../../src/ui/terminal.ts", import.meta.url).href)};
+    import { setTimeout } from "node:timers/promises";
+    const { listener, finish } = terminalRenderer();
+    const step = (name, status, ms) => listener({ type: "step", name, status, ms });
+    listener({ type: "plan", steps: ${JSON.stringify(steps)} });
+    step("tools", "started", 0);
+    step("tools", "cached", 0);
+    await setTimeout(300);
+    step("bundle", "started", 0);
+    step("packages", "started", 0);
+    listener({ type: "progress", name: "packages", text: "unpacking" });
+    step("bundle", "done", 1200);
+    await setTimeout(300);
+    step("packages", "failed", 2000);
+    listener({ type: "warning", message: "no ssh key", hint: "add one" });
+    await finish();`;
+  // A program runs on a terminal of its own below script(1).
+  const command = `stty columns 80 rows 24; '${process.execPath}' --input-type=module --eval "$PROGRAM"`;
+  const env = { PROGRAM: program, CI: undefined, NO_COLOR: "1", FORCE_COLOR: undefined };
+  const { stdout } = await exec("script", ["--quiet", "--return", "--command", command, "/dev/null"], { env });
+  const shown = stripVTControlCharacters(stdout).replaceAll("\r", "");
+  expect(shown).toMatch(/. Step packages\n *. unpacking\n/);
+  // While the packages were being made, the image was only waiting.
+  expect(shown).toMatch(/◼ Step image/);
+  expect(shown.split("\n").slice(-8).join("\n")).toContain(
+    [
+      "✔ Step tools (cached)",
+      "✔ Step bundle (1.2 s)",
+      "✖ Step packages failed",
+      "↓ Step image",
+      "warning: no ssh key",
+      "  → add one",
+    ].join("\n"),
+  );
 });
 
 it("writes NDJSON that programs can read", () => {
