@@ -47,12 +47,15 @@ Test().main()`;
     waits: 'print("ready", flush=True)\ntime.sleep(60)\nreturn 0',
     hangs: 'print("ready", flush=True) if self.n == 5 else None\nreturn 0',
     slow: "time.sleep(0.0035)\nreturn 9 if self.n == 3 else 0",
-    unflushed: 'sys.stdout.write("last words")\nreturn 0',
+    unflushed: 'sys.stdout.write("-" * 1000000 + "last words")\nreturn 0',
+    mute: 'os.close(2)\nraise ValueError("broken")',
+    leaves: "sys.exit()",
   },
   {
     language: "TypeScript",
     start: async (calls: Calls, options = "", env = {}): Promise<Started> => {
       const text = `
+import { closeSync } from "node:fs";
 import { PeriodicNode } from "rtnode";
 const wait = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 class Test extends PeriodicNode {
@@ -72,7 +75,9 @@ await new Test().main();`;
     waits: 'console.log("ready"); return new Promise((done) => setTimeout(done, 60_000));',
     hangs: 'if (this.n === 5) console.log("ready"); return 0;',
     slow: "wait(3.5); return this.n === 3 ? 9 : 0;",
-    unflushed: 'process.stdout.write("last words"); return 0;',
+    unflushed: 'process.stdout.write("-".repeat(1e6) + "last words"); return 0;',
+    mute: 'closeSync(2); throw new Error("broken");',
+    leaves: null,
   },
 ];
 
@@ -147,7 +152,18 @@ describe.each(languages)("a periodic node in $language", ({ start, ...say }) => 
 
   test("its last output is written", async () => {
     const { stdout } = await end({ init: "return 5", finalize: say.unflushed });
-    expect(stdout).toMatch(/last words$/);
+    expect(stdout.replace(/^-+/m, (dashes) => String(dashes.length))).toMatch(/^1000000last words$/m);
+  });
+
+  test("an exception that cannot be reported does not keep finalize from running", async () => {
+    const { exitCode, stdout } = await end({ step: say.mute });
+    expect(exitCode).toBe(70);
+    expect(stdout).toMatch(/^finalized 0 \d+$/);
+  });
+
+  test.runIf(say.leaves !== null)("sys.exit() without a status is status 0", async () => {
+    const { exitCode, stderr } = await end({ step: say.leaves ?? "" });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   });
 
   test("steps that take too long: skipped, caught up with, or the end", async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, symlinkSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { buildDevicePrograms } from "../device/support.ts";
+import { buildDevicePrograms, mayBeRealtime } from "../device/support.ts";
 import { bundle, startPython, startTypeScript, writeProgram } from "./support.ts";
 
 beforeAll(buildDevicePrograms);
@@ -80,6 +80,28 @@ Test(period=0.001, realtime=False).main()`;
     expect(stderr).toContain("ran longer without blocking than its rttime allows (SIGXCPU)");
   });
 
+  test("a step that never ends leaves finalize all the time it needs", async ({ skip }) => {
+    if (!(await mayBeRealtime())) skip("no right to real-time policies");
+    const program = `
+import time
+from rtnode import PeriodicNode
+class Test(PeriodicNode):
+    def init(self):
+        return 0
+    def step(self):
+        while True:
+            pass
+    def finalize(self):
+        end = time.thread_time() + 0.5
+        while time.thread_time() < end:
+            pass
+        print("finalized")
+        return 0
+Test(period=0.001, priority=10).main()`;
+    const node = startPython(writeProgram("test.py", program), { RTNODE_RTTIME: "50000" });
+    expect(await node.ended).toMatchObject({ exitCode: 70, stdout: "finalized" });
+  });
+
   test("runs without the library too", async () => {
     const file = writeProgram(
       "test.py",
@@ -125,6 +147,70 @@ await new Test().main();`;
     const launched = await startTypeScript(file, { RTNODE_ADDON: "/no/such/rtnode.node", RTNODE_LAUNCHED: "1" }).ended;
     expect(launched.exitCode).toBe(1);
     expect(launched.stdout).toBe("");
+  });
+});
+
+/** A TypeScript node with the given body, whose finalize takes a while. */
+async function typescriptNode(body: string, base = "RTNode", options = "{ realtime: false }"): Promise<string> {
+  const text = `
+import { PeriodicNode, RTNode } from "rtnode";
+class Test extends ${base} {
+  init() { return 0; }
+  ${body}
+  finalize() { return new Promise((done) => setTimeout(() => { console.log("finalized"); done(0); }, 100)); }
+}
+await new Test(${options}).main();`;
+  return bundle(writeProgram("test.ts", text));
+}
+
+/** The hardware address at the end of a unique id. */
+function addressOf(text: string): string | undefined {
+  return /:((?:[0-9a-f]{2}:){5}[0-9a-f]{2})$/m.exec(text)?.[1];
+}
+
+describe("TypeScript, beside its calls", () => {
+  test.each(["throw new Error('broken')", "Promise.reject(new Error('broken'))"])(
+    "an exception of a callback, %s, becomes status 70, reported once, and does not cut finalize short",
+    async (callback) => {
+      const file = await typescriptNode(
+        `run() { setInterval(() => { ${callback}; }, 1); return new Promise(() => {}); }`,
+      );
+      const { exitCode, stdout, stderr } = await startTypeScript(file).ended;
+      expect({ exitCode, stdout }).toEqual({ exitCode: 70, stdout: "finalized" });
+      expect(stderr.match(/^node: a callback: Error: broken$/gm)).toHaveLength(1);
+    },
+  );
+
+  test("a second SIGTERM ends a run that does not look at stopping", async () => {
+    const started = startTypeScript(
+      await typescriptNode(`run() { console.log("ready"); return new Promise((done) => setTimeout(done, 60_000)); }`),
+    );
+    await started.printed(/ready/);
+    started.kill("SIGTERM");
+    const again = setInterval(() => started.kill("SIGTERM"), 200);
+    const { exitCode, stdout } = await started.ended;
+    clearInterval(again);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "ready\nfinalized" });
+  });
+
+  test.each(["rtnode.node", "no-addon"])("an async step is a mistake, and said (%s)", async (addon) => {
+    const file = await typescriptNode(
+      "async step() { return 0; }",
+      "PeriodicNode",
+      "{ period: 0.001, realtime: false }",
+    );
+    const { exitCode, stderr } = await startTypeScript(file, addon === "no-addon" ? { RTNODE_ADDON: "/none" } : {})
+      .ended;
+    expect(exitCode).toBe(70);
+    expect(stderr).toContain("step returned [object Promise]; it must return an integer, at once");
+  });
+
+  test("the hardware address is the one that a Python node has", async () => {
+    const typescript = await typescriptNode(`run() { console.log(this.identity.uniqueId); return 0; }`);
+    const python = writeProgram("test.py", "from rtnode._identity import identify\nprint(identify('test').unique_id)");
+    const [one, other] = await Promise.all([startTypeScript(typescript).ended, startPython(python).ended]);
+    expect(addressOf(one.stdout)).toBeDefined();
+    expect(addressOf(one.stdout)).toBe(addressOf(other.stdout));
   });
 });
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { nodeName } from "./say.ts";
 
@@ -18,24 +18,37 @@ export interface Identity {
 export function identify(): Identity {
   return {
     node: nodeName,
-    platformId: machineId() ?? hostname(),
+    platformId: firstLine("/etc/machine-id") || hostname(),
     pid: process.pid,
     uniqueId: `${randomUUID()}:${nodeName}:${hardwareAddress()}`,
   };
 }
 
-function machineId(): string | undefined {
+/** Empty when there is no such file: what it would say has a stand-in. */
+function firstLine(path: string): string {
   try {
-    const id = readFileSync("/etc/machine-id", "ascii").trim();
-    return id === "" ? undefined : id;
+    return readFileSync(path, "ascii").split("\n")[0]?.trim() ?? "";
   } catch {
-    // Systems without systemd have none; the host name stands in.
-    return undefined;
+    return "";
   }
 }
 
+/** The address of the first network interface that has one, also of one that is not up yet: nodes start early. */
 function hardwareAddress(): string {
   const none = "00:00:00:00:00:00";
+  for (const name of interfaces()) {
+    const address = firstLine(`/sys/class/net/${name}/address`);
+    if (address.length === none.length && address !== none) return address;
+  }
+  // Not Linux.
   const addresses = Object.entries(networkInterfaces()).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return addresses.flatMap(([, list]) => list ?? []).find(({ mac }) => mac !== none)?.mac ?? none;
+}
+
+function interfaces(): string[] {
+  try {
+    return readdirSync("/sys/class/net").toSorted();
+  } catch {
+    return [];
+  }
 }

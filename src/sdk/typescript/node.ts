@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { addon } from "./addon.ts";
 import { identify } from "./identity.ts";
 import type { Identity } from "./identity.ts";
@@ -58,20 +59,32 @@ export abstract class RTNode extends BaseNode {
 
   /** Runs the node and leaves the process with its status; never returns. */
   async main(): Promise<never> {
-    const stopped = new Promise<Status>((resolve) => {
-      const stop = (): void => {
-        this.#stopped = true;
-        resolve(0);
-      };
-      process.on("SIGTERM", stop).on("SIGINT", stop);
+    const asked = later();
+    // In `run` the loop looks at `stopping`; a second signal means that it does not.
+    const insisted = later();
+    const stop = (): void => {
+      if (this.#stopped) insisted.settle(0);
+      this.#stopped = true;
+      asked.settle(0);
+    };
+    process.on("SIGTERM", stop).on("SIGINT", stop);
+    let escaped: Status = 0;
+    const failed = later();
+    // What a callback throws belongs to no call, and would end the process without finalize.
+    process.on("uncaughtException", (error) => {
+      if (escaped === 0) report("a callback", error);
+      escaped = STATUS_SOFTWARE;
+      failed.settle(STATUS_SOFTWARE);
     });
-    let status = await call("init", () => Promise.race([this.init(), stopped]));
-    if (status === 0 && !this.stopping) status = await this.#runCritical();
+    let status = await call("init", () => Promise.race([this.init(), asked.status, failed.status]));
+    if (status === 0 && !this.stopping) status = await this.#runCritical([insisted.status, failed.status]);
+    // Bringing the machine to rest is not cut short by anything.
     const last = await call("finalize", () => this.finalize());
-    return leave(status === 0 ? last : status);
+    return leave(status || last || escaped);
   }
 
-  async #runCritical(): Promise<Status> {
+  /** `run`, or what ends it from outside. */
+  async #runCritical(ends: readonly Promise<Status>[]): Promise<Status> {
     if (this.realtime) this.#sayWhatIsMissing();
     const error = addon === undefined ? 0 : addon.started() || addon.catchSignals();
     if (error !== 0) {
@@ -82,7 +95,7 @@ export abstract class RTNode extends BaseNode {
     // one's callbacks freed). Needs --expose-gc.
     globalThis.gc?.();
     globalThis.gc?.();
-    return call("run", () => this.run());
+    return call("run", () => Promise.race([this.run(), ...ends]));
   }
 
   #sayWhatIsMissing(): void {
@@ -93,13 +106,24 @@ export abstract class RTNode extends BaseNode {
   }
 }
 
+/** A status that is not known yet. */
+function later(): { readonly status: Promise<Status>; readonly settle: (status: Status) => void } {
+  let resolve: ((status: Status) => void) | undefined;
+  const status = new Promise<Status>((done) => (resolve = done));
+  return { status, settle: (value) => resolve?.(value) };
+}
+
+function report(where: string, error: unknown): void {
+  say(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+}
+
 /** A status, whatever the call does; an exception is reported once, here. */
 async function call(name: string, what: () => Status | Promise<Status>): Promise<Status> {
   let status: unknown;
   try {
     status = await what();
   } catch (error) {
-    say(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    report(name, error);
     return STATUS_SOFTWARE;
   }
   if (typeof status === "number" && Number.isInteger(status)) return status;
@@ -107,8 +131,19 @@ async function call(name: string, what: () => Status | Promise<Status>): Promise
   return STATUS_SOFTWARE;
 }
 
-/** Node writes to files, pipes and terminals at once, so nothing is left to flush. */
-function leave(status: Status): never {
+/** How long standard output and error may take to be written, ms: nobody may be reading, and the unit gives 5 s in all. */
+const FLUSH_MS = 1000;
+
+/** Node queues what a pipe or socket does not take at once, and leaving would throw it away. */
+async function leave(status: Status): Promise<never> {
+  const written = [process.stdout, process.stderr].map(
+    (stream) =>
+      new Promise<void>((resolve) => {
+        stream.once("error", () => resolve());
+        stream.write("", () => resolve());
+      }),
+  );
+  await Promise.race([Promise.all(written), delay(FLUSH_MS)]);
   const exitStatus = status >= 0 && status <= 255 ? status : 255;
   if (addon !== undefined) addon.leave(exitStatus);
   process.exit(exitStatus);

@@ -59,7 +59,7 @@ export abstract class PeriodicNode extends RTNode {
         return STATUS_SOFTWARE;
       }
       const status = this.step();
-      if (status !== 0) return status;
+      if (status !== 0) return atOnce(status);
       native.now();
       if (this.#account(times, period)) return STATUS_OVERRUN;
     }
@@ -73,7 +73,7 @@ export abstract class PeriodicNode extends RTNode {
       await delay(Math.max(0, ((times[DUE] ?? 0) - now()) / 1e6));
       if (this.stopping) break;
       const status = this.step();
-      if (status !== 0) return status;
+      if (status !== 0) return atOnce(status);
       times[NOW] = now();
       if (this.#account(times, period)) return STATUS_OVERRUN;
     }
@@ -87,6 +87,12 @@ export abstract class PeriodicNode extends RTNode {
     this.overruns += missed;
     return missed > 0 && this.overrun === "stop";
   }
+}
+
+/** A status that is there; an async `step` would look like one that ended well. */
+function atOnce(status: unknown): Status {
+  if (typeof status === "number") return status;
+  throw new TypeError(`step returned ${String(status)}; it must return an integer, at once`);
 }
 
 function now(): number {

@@ -6,5 +6,9 @@ export const nodeName: string = process.env["RTNODE_NAME"] ?? basename(process.a
 
 /** One line on standard error, written before this returns. */
 export function say(text: string): void {
-  writeSync(2, `${nodeName}: ${text}\n`);
+  try {
+    writeSync(2, `${nodeName}: ${text}\n`);
+  } catch {
+    // Nobody reads any more (EPIPE), or not fast enough (EAGAIN: Node's pipes do not wait): finalize still has to run.
+  }
 }

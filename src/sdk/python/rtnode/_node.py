@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import time
 import traceback
 from abc import ABC, abstractmethod
 
@@ -70,8 +71,8 @@ class RTNode(BaseNode):
         try:
             sys.stdout.flush()
             sys.stderr.flush()
-        except OSError:
-            # Nobody reads any more: there is nobody to tell.
+        except (OSError, ValueError):
+            # Nobody reads any more, or the node closed it: there is nobody to tell.
             status = status or STATUS_SOFTWARE
         # Tearing the interpreter down would collect once more and touch every page.
         os._exit(status if 0 <= status <= 255 else 255)
@@ -129,9 +130,9 @@ class RTNode(BaseNode):
             return 0
         except BaseException as error:  # also SystemExit: finalize must run
             self._interruptible = False
-            if isinstance(error, SystemExit) and isinstance(error.code, int):
-                return error.code
-            traceback.print_exc()
+            if isinstance(error, SystemExit) and isinstance(error.code, (int, type(None))):
+                return error.code or 0
+            _process.say(self.identity.node, f"{name}: {traceback.format_exc().rstrip()}")
             return STATUS_SOFTWARE
         if isinstance(status, int):
             return int(status)
@@ -146,6 +147,10 @@ class RTNode(BaseNode):
             raise _Stop
 
     def _on_runaway(self, number, frame):
+        # Blocking starts RLIMIT_RTTIME anew, and the kernel has raised its soft limit by a second: without both, finalize
+        # would be killed at the hard limit.
+        time.sleep(0.001)
+        _process.limit_run_time()
         if self._interruptible:
             raise RuntimeError("ran longer without blocking than its rttime allows (SIGXCPU)")
 

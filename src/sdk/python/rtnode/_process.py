@@ -1,5 +1,6 @@
 """What the process is given by the kernel: asked for, read back, and said when it is missing."""
 
+import contextlib
 import os
 import resource
 import sys
@@ -10,7 +11,9 @@ _RESET_ON_FORK = 0x40000000
 
 def say(node, text):
     """One line on standard error, at once."""
-    print(f"{node}: {text}", file=sys.stderr, flush=True)
+    # When nobody reads any more there is nobody to tell, and finalize still has to run.
+    with contextlib.suppress(OSError, ValueError):
+        print(f"{node}: {text}", file=sys.stderr, flush=True)
 
 
 def launched():
