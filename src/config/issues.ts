@@ -92,6 +92,11 @@ function issueError(issue: z.core.$ZodIssue, path: Path, document: SourceDocumen
       where,
     });
   }
+  if (typeof value === "number" && (issue.code === "too_big" || issue.code === "too_small")) {
+    // Only the limits that zod itself has for whole numbers: the schema's own come with words of their own.
+    const message = `${pathPrefix(path)}${quote(value)} is out of every range`;
+    return usageError("RTK_CONFIG_VALUE", message, { hint: "write a number of at most 15 digits", where });
+  }
   const expected = issue.code === "invalid_type" ? (KINDS[issue.expected] ?? issue.expected) : "another value";
   const typeHint =
     value === null ? "give it a value, or remove the key" : (HOW_TO_WRITE[expected] ?? `write ${expected} here`);

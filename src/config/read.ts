@@ -25,9 +25,16 @@ export async function readDocument(
   } catch (error) {
     const code = errnoCode(error);
     if (code === undefined) throw error;
-    const hint = code === "EISDIR" ? "it is a folder; name a file" : "check its permissions";
+    const hints = new Map([
+      ["EISDIR", "it is a folder; name a file"],
+      ["ELOOP", "it is a loop of symbolic links"],
+    ]);
     errors.push(
-      usageError("RTK_CONFIG_READ", `cannot read the file (${code})`, { hint, where: { file: shown }, cause: error }),
+      usageError("RTK_CONFIG_READ", `cannot read the file (${code})`, {
+        hint: hints.get(code) ?? "check its permissions",
+        where: { file: shown },
+        cause: error,
+      }),
     );
     return undefined;
   }

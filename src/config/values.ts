@@ -8,7 +8,8 @@ export function say(what: string, hint: string): string {
 
 /** A value of the user's as it may stand in a message: quoted, on one line, cut when it is long. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  // JSON has no .inf and .nan, YAML has.
+  const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 56)}…"` : text;
 }
 

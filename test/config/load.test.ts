@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rename, writeFile, symlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { loadProject } from "../../src/config/load.ts";
@@ -126,6 +126,15 @@ describe("finding the project", () => {
     await expect(loadProject({ cwd: folder })).rejects.toMatchObject({
       code: "RTK_CONFIG_READ",
       hint: "it is a folder; name a file",
+    });
+  });
+
+  it("tells a project file that is a link to itself", async () => {
+    const folder = await scratchFolder();
+    await symlink("rtkit.yaml", join(folder, "rtkit.yaml"));
+    await expect(loadProject({ cwd: folder })).rejects.toMatchObject({
+      code: "RTK_CONFIG_READ",
+      hint: "it is a loop of symbolic links",
     });
   });
 });
