@@ -97,17 +97,23 @@ function issueError(issue: z.core.$ZodIssue, path: Path, document: SourceDocumen
     const message = `${pathPrefix(path)}${quote(value)} is out of every range`;
     return usageError("RTK_CONFIG_VALUE", message, { hint: "write a number of at most 15 digits", where });
   }
+  if (path.length === 0) {
+    return usageError("RTK_CONFIG_TYPE", value === null ? "the file is empty" : wrongKind(issue, value).what, {
+      hint: "start with the keys that docs/configuration.md lists",
+      where,
+    });
+  }
+  const { what: text, hint: typeHint } = wrongKind(issue, value);
+  return usageError("RTK_CONFIG_TYPE", `${pathPrefix(path)}${text}`, { hint: typeHint, where });
+}
+
+/** What to say of a value of the wrong kind: zod's issue in YAML's words. */
+export function wrongKind(issue: z.core.$ZodIssue, value: unknown): { readonly what: string; readonly hint: string } {
   const expected = issue.code === "invalid_type" ? (KINDS[issue.expected] ?? issue.expected) : "another value";
-  const typeHint =
-    value === null ? "give it a value, or remove the key" : (HOW_TO_WRITE[expected] ?? `write ${expected} here`);
-  const message =
-    path.length === 0 && value === null
-      ? "the file is empty"
-      : `${pathPrefix(path)}expected ${expected}, not ${kindOf(value)}`;
-  return usageError("RTK_CONFIG_TYPE", message, {
-    hint: path.length === 0 ? "start with the keys that docs/configuration.md lists" : typeHint,
-    where,
-  });
+  return {
+    what: `expected ${expected}, not ${kindOf(value)}`,
+    hint: value === null ? "give it a value, or remove the key" : (HOW_TO_WRITE[expected] ?? `write ${expected} here`),
+  };
 }
 
 /** The words an enumeration or the tag of a union allows. */

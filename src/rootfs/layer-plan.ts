@@ -69,10 +69,13 @@ interface Ground {
 function putLayer(layer: Layer, ground: Ground): void {
   const { occupants, errors } = ground;
   const replaced = new Set<string>();
+  /** Folders that were refused: what is below them is the same mistake. */
+  const closed = new Set<string>();
   const refuse = (code: string, message: string, where: Place, hint: string): void => {
     errors.push(usageError(code, message, { where, hint }));
   };
   for (const entry of layer.entries) {
+    if (ancestors(entry.path).some((folder) => closed.has(folder))) continue;
     const path = throughLinks(entry.path, occupants);
     const blocked = ancestors(path).find((folder) => !isOpen(occupants.get(folder)));
     if (blocked !== undefined) {
@@ -89,6 +92,7 @@ function putLayer(layer: Layer, ground: Ground): void {
         continue;
       if (there !== undefined && there.type !== "directory") {
         const message = `/${entry.path} is a folder in ${layer.name} and a ${there.type} in ${there.owner}`;
+        closed.add(entry.path);
         refuse("RTK_OVERLAY_KIND", message, entry.where, "choose another path");
         continue;
       }

@@ -3,6 +3,7 @@ import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import type { z } from "zod";
 import { parseYaml, type SourceDocument } from "../config/document.ts";
+import { valueAt, wrongKind } from "../config/issues.ts";
 import { errnoCode, RtkitError, RtkitErrors, throwIfAny, usageError, type Place } from "../core/errors.ts";
 import { fileContent, readText, type Layer, type LayerEntry } from "./layer.ts";
 import { overlaySchema, type OverlayFile } from "./overlay-file.ts";
@@ -141,7 +142,7 @@ async function readRootfs(rootfs: string): Promise<LayerEntry[]> {
       const executable = ((await stat(source)).mode & 0o100) !== 0;
       entries.push({ ...base, content: await fileContent(source), mode: executable ? 0o755 : 0o644 });
     } else {
-      throw usageError("RTK_OVERLAY_PATH", `${source} is neither file, folder nor link`, {
+      throw usageError("RTK_OVERLAY_PATH", "this is neither file, folder nor link", {
         where,
         hint: "remove it from the overlay",
       });
@@ -158,6 +159,20 @@ function schemaErrors(error: z.ZodError, document: SourceDocument): RtkitError[]
       return usageError("RTK_OVERLAY_INVALID", `unknown key "${key}" in an overlay`, {
         where: document.place([...path, key], "key"),
         hint: `overlay.yaml has: ${Object.keys(overlaySchema.shape).join(", ")}`,
+      });
+    }
+    const value = valueAt(document.data, path);
+    if (issue.code === "invalid_type" && value !== undefined) {
+      const { what, hint } = wrongKind(issue, value);
+      const text =
+        value === null && path.length === 0 ? "the file is empty" : `${path.join(".") || "overlay.yaml"}: ${what}`;
+      const advice = path.length === 0 ? "start with a description: line" : hint;
+      return usageError("RTK_OVERLAY_INVALID", text, { where: document.place(path), hint: advice });
+    }
+    if (issue.code === "invalid_type") {
+      return usageError("RTK_OVERLAY_INVALID", `the key "${path.join(".")}" is missing`, {
+        where: document.place(path.slice(0, -1), "key"),
+        hint: "see docs/overlays.md for what an overlay has to say",
       });
     }
     const inner = issue.code === "invalid_key" ? issue.issues[0]?.message : undefined;

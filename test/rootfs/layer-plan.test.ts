@@ -142,6 +142,10 @@ describe("mistakes", () => {
       "RTK_OVERLAY_KIND: /etc is a file in overlay a and a folder in the Debian packages (made while they were installed)",
     ]);
     expect(mistakes(layer("a", [folder("etc/issue", true)]))[0]).toContain("RTK_OVERLAY_KIND");
+    // One mistake, whatever is in that folder.
+    expect(mistakes(layer("a", [folder("etc/issue", false), text("etc/issue/x", "")]))).toEqual([
+      expect.stringContaining("RTK_OVERLAY_KIND: /etc/issue is a folder in overlay a and a file in"),
+    ]);
     expect(mistakes(layer("a", [text("etc/issue/x", "")]))[0]).toContain(
       "RTK_OVERLAY_KIND: /etc/issue/x of overlay a needs a folder at /etc/issue",
     );
