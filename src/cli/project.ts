@@ -1,7 +1,18 @@
+import { join, relative } from "node:path";
 import type { LoadOptions } from "../config/load.ts";
 import type { Warning } from "../config/report.ts";
+import { rtkitRoot } from "../core/paths.ts";
 import type { Context } from "../pipeline/step.ts";
+import { findProgram } from "../rootfs/foreign.ts";
 import { formatPlace } from "../ui/error-text.ts";
+
+/** How this rtkit is called from here: `rtkit` when it is on the path, else where it is. */
+export function self(): string {
+  if (findProgram("rtkit") !== undefined) return "rtkit";
+  const path = join(rtkitRoot, "bin", "rtkit");
+  const near = relative(process.cwd(), path);
+  return near.startsWith("..") ? path : near;
+}
 
 /** What commands that read the project file pass to loadProject. */
 export function loadOptions(options: { readonly project?: string; readonly board?: string }): LoadOptions {
