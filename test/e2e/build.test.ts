@@ -94,6 +94,13 @@ describe("rtkit build", () => {
     }
   });
 
+  it("builds what rtkit init writes", async () => {
+    const fresh = join(dir, "My Robot");
+    await rtkitResult(["init", fresh]);
+    const { image } = await rtkitResult<Built>([...build, fresh]);
+    expect(image.path).toBe(join(fresh, "out", BOARD, `my-robot-${BOARD}.img`));
+  });
+
   it("leaves nothing behind when it is interrupted while packages are installed", async () => {
     const cache = join(dir, "interrupted");
     await mkdir(cache);
