@@ -62,6 +62,7 @@ export function generatedLayer(project: Project, { partitions, cmdline }: Genera
     name: "the files rtkit generates",
     entries: entries.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     replaces: new Map(raspberry ? [["etc/default/raspi-firmware", where]] : []),
+    generated: true,
   };
 }
 

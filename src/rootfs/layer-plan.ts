@@ -104,7 +104,11 @@ function putLayer(layer: Layer, ground: Ground): void {
       }
       if (!layer.replaces.has(entry.path)) {
         const message = `/${entry.path} of ${layer.name} would overwrite the file of ${there.owner}`;
-        refuse("RTK_OVERLAY_COLLISION", message, entry.where, `if that is meant, add to replaces: /${entry.path}`);
+        const hint =
+          layer.generated === true
+            ? `remove it from ${there.owner}: rtkit makes this file out of rtkit.yaml`
+            : `if that is meant, add to replaces: /${entry.path}`;
+        refuse("RTK_OVERLAY_COLLISION", message, entry.where, hint);
         continue;
       }
       if (there.tar !== undefined && ground.linkTargets.has(there.tar.path)) {

@@ -10,6 +10,8 @@ export interface Layer {
   readonly entries: readonly LayerEntry[];
   /** Paths whose files below are overwritten on purpose, with the place that says so. */
   readonly replaces: ReadonlyMap<string, Place>;
+  /** True for the files that rtkit writes itself: an overlay cannot have them. */
+  readonly generated?: true;
 }
 
 /** A file, folder or symbolic link of a layer. */

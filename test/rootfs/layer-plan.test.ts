@@ -137,6 +137,13 @@ describe("mistakes", () => {
     ]);
   });
 
+  test("a file that rtkit makes itself is not to be replaced, but to be left out", () => {
+    const ours: Layer = { ...layer("rtkit", [text("etc/x", "")]), generated: true };
+    expect(() => planLayers(index, [layer("a", [text("etc/x", "")]), ours])).toThrow(
+      expect.objectContaining({ hint: "remove it from overlay a: rtkit makes this file out of rtkit.yaml" }),
+    );
+  });
+
   test("a file where a folder is, and the other way round", () => {
     expect(mistakes(layer("a", [text("etc", "")]))).toEqual([
       "RTK_OVERLAY_KIND: /etc is a file in overlay a and a folder in the Debian packages (made while they were installed)",
