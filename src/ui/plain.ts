@@ -1,9 +1,16 @@
 import { formatMs } from "../core/units.ts";
 import type { Listener } from "../pipeline/events.ts";
 
-/** A renderer for pipes and logs: one line when a step starts to work, one when it ends; progress is left out. */
-export function plainListener(write: (line: string) => void): Listener {
+/** Milliseconds between two lines of progress of a step, so that a log of minutes shows that something happens. */
+const PROGRESS_MS = 30_000;
+
+/**
+ * A renderer for pipes and logs: one line when a step starts to work, one when it ends, and its progress now and then.
+ * `now` is a clock in milliseconds.
+ */
+export function plainListener(write: (line: string) => void, now: () => number = () => performance.now()): Listener {
   const titles = new Map<string, string>();
+  const said = new Map<string, number>();
   return (event) => {
     switch (event.type) {
       case "plan":
@@ -11,6 +18,7 @@ export function plainListener(write: (line: string) => void): Listener {
         break;
       case "step": {
         const title = titles.get(event.name) ?? event.name;
+        said.set(event.name, now());
         write(event.status === "started" ? `${title}: started` : `${title}: ${event.status} (${formatMs(event.ms)})`);
         break;
       }
@@ -18,6 +26,9 @@ export function plainListener(write: (line: string) => void): Listener {
         write(`warning: ${event.message}${event.hint === undefined ? "" : `\n  → ${event.hint}`}`);
         break;
       case "progress":
+        if (now() - (said.get(event.name) ?? 0) < PROGRESS_MS) break;
+        said.set(event.name, now());
+        write(`${titles.get(event.name) ?? event.name}: ${event.text}`);
         break;
     }
   };

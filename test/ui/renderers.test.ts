@@ -15,12 +15,21 @@ const events: readonly PipelineEvent[] = [
   { type: "step", name: "packages", status: "done", ms: 1234 },
 ];
 
-it("writes plain lines with titles and durations, without progress", () => {
+it("writes plain lines with titles and durations, and progress every half a minute", () => {
   const lines: string[] = [];
-  const listener = plainListener((line) => lines.push(line));
-  for (const event of events) listener(event);
+  let time = 0;
+  const listener = plainListener(
+    (line) => lines.push(line),
+    () => time,
+  );
+  for (const event of events.slice(0, 3)) listener(event);
+  time = 30_000;
+  for (const event of events.slice(2, 3)) listener(event);
+  time = 31_000;
+  for (const event of events.slice(2)) listener(event);
   expect(lines).toEqual([
     "Debian packages: started",
+    "Debian packages: unpacking",
     "warning: no ssh key\n  → add one",
     "Debian packages: done (1.2 s)",
   ]);
