@@ -79,9 +79,10 @@ function fstab(partitions: readonly MountedPartition[]): string {
       "noatime",
       ...(isRoot ? ["errors=remount-ro"] : ["nosuid", "nodev"]),
       ...(grow ? ["x-systemd.growfs"] : []),
+      // systemd's emergency shell is a dead end where nobody has a password: with a broken boot partition the robot
+      // starts all the same, with a broken data partition ssh does. Who needs a partition waits for it by itself.
+      ...(isRoot ? [] : ["nofail"]),
     ];
-    // A boot partition that fails to mount must not keep the robot from starting.
-    if (filesystem === "fat32") options.push("nofail");
     const type = filesystem === "fat32" ? "vfat" : filesystem;
     return [`PARTUUID=${partuuid} ${mount} ${type} ${options.join(",")} 0 ${isRoot ? 1 : 2}`];
   });

@@ -53,7 +53,7 @@ describe("generated files", () => {
       "# <file system> <mount point> <type> <options> <dump> <pass>",
       "PARTUUID=1234abcd-01 /boot/firmware vfat umask=0077,noatime,nosuid,nodev,nofail 0 2",
       "PARTUUID=1234abcd-02 / ext4 noatime,errors=remount-ro 0 1",
-      "PARTUUID=1234abcd-04 /opt/rtnode ext4 noatime,nosuid,nodev,x-systemd.growfs 0 2",
+      "PARTUUID=1234abcd-04 /opt/rtnode ext4 noatime,nosuid,nodev,x-systemd.growfs,nofail 0 2",
       "",
     ]);
   });
