@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bootBoard, type Built, type RunningBoard } from "./board.ts";
 import { checkBoard } from "./board-checks.ts";
 import { rtkitResult } from "./cli.ts";
@@ -23,5 +23,9 @@ describe("the arm example on qemu-x86_64", () => {
     });
     afterAll(async () => board.stop());
     checkBoard(() => board);
+
+    it("gives the devices of an I2C bus (q35's SMBus) to group i2c", async () => {
+      expect(await board.ask("stat -c '%G %a' /dev/i2c-0")).toBe("i2c 660");
+    });
   });
 });
