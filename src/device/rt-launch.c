@@ -50,8 +50,9 @@ static void preload(const struct options *options)
 {
     const char *library = options->library ? options->library : own_library();
     /* ld.so(8) only warns when it cannot load the file, and separates at colons and spaces. */
-    if (access(library, R_OK) || strpbrk(library, ": ")) {
-        problem("%s: memory cannot be locked: %s", library, errno ? strerror(errno) : "a colon or space in its path");
+    bool separated = strpbrk(library, ": ") != NULL;
+    if (separated || access(library, R_OK)) {
+        problem("%s: memory cannot be locked: %s", library, separated ? "a colon or space in its path" : strerror(errno));
         return;
     }
     const char *others = getenv("LD_PRELOAD");

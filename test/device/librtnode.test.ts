@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -118,6 +118,17 @@ describe("no lock is faked", () => {
       stderr:
         `rt-launch: ${launcher}: memory cannot be locked: it is statically linked, so librtnode.so cannot be preloaded; ` +
         "let it call mlockall(2) itself and leave out lock-memory\n",
+    });
+  });
+
+  test("a library in a folder with a space, where ld.so(8) separates", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "a space "));
+    for (const name of ["rt-launch", "librtnode.so"]) copyFileSync(join(deviceDir, name), join(dir, name));
+    // The search through PATH fails once before, and leaves an errno behind.
+    const outcome = await run([join(dir, "rt-launch"), "--lock-memory", "true"], { PATH: "/no/such:/usr/bin" });
+    expect(outcome).toMatchObject({
+      status: 125,
+      stderr: `rt-launch: ${dir}/librtnode.so: memory cannot be locked: a colon or space in its path\n`,
     });
   });
 
