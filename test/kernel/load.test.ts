@@ -44,6 +44,10 @@ describe("loadFragments", () => {
     const names = (await loadFragments(["preempt-rt", "bcm2711"])).map(({ name }) => name);
     expect(names).toContain("PREEMPT_RT");
     expect(names).toContain("MMC_SDHCI_IPROC");
+    // Without its power and signal voltage the card slot never appears.
+    expect(names).toEqual(
+      expect.arrayContaining(["REGULATOR_FIXED_VOLTAGE", "REGULATOR_GPIO", "GPIO_RASPBERRYPI_EXP"]),
+    );
   });
 
   test("one that is not there", async () => {
