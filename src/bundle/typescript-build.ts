@@ -117,7 +117,7 @@ function translate(dir: string, message: Message): RtkitError {
     const note = message.notes.map(({ text }) => text).find((text) => !text.includes("external"));
     return usageError("RTK_BUNDLE_IMPORT", `cannot find ${relativePath ? "the file" : "the module"} ${unresolved}`, {
       ...at,
-      hint: relativePath ? (note ?? "check the path") : `npm install ${packageName(unresolved)}`,
+      hint: relativePath ? (note ?? "check the path") : howToProvide(unresolved),
     });
   }
   if (message.text.startsWith("No loader is configured")) {
@@ -126,6 +126,14 @@ function translate(dir: string, message: Message): RtkitError {
   }
   const hint = message.notes[0]?.text;
   return usageError("RTK_BUNDLE_SYNTAX", message.text, { ...at, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** Names that npm cannot have (`#hw/motor`, `@/motor`) are the project's own: a package.json or tsconfig.json maps them. */
+function howToProvide(specifier: string): string {
+  if (specifier.startsWith("#")) return 'map it to a file below "imports" in package.json';
+  const name = packageName(specifier);
+  const isPackage = /^(?:@[\w.-]+\/)?\w[\w.-]*$/.test(name);
+  return isPackage ? `npm install ${name}` : 'map it to a file below "paths" in tsconfig.json';
 }
 
 function packageName(specifier: string): string {

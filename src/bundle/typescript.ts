@@ -1,3 +1,4 @@
+import { isBuiltin } from "node:module";
 import { realpath, readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { NodeConfig, Project } from "../config/model.ts";
@@ -103,14 +104,22 @@ function checkSources(dir: string, files: readonly InputFile[]): { errors: Rtkit
   return { errors, warnings };
 }
 
+function isInTarget(module: string): boolean {
+  return module.startsWith("node:") ? isBuiltin(module) && !(module in NOT_IN_TARGET) : true;
+}
+
 async function targetErrors(dir: string, inputs: TypescriptBuild["inputs"]): Promise<RtkitError[]> {
   const errors: RtkitError[] = [];
   for (const [name, { imports }] of Object.entries(inputs)) {
-    for (const { path } of imports.filter((imported) => imported.external === true && imported.path in NOT_IN_TARGET)) {
+    for (const { path } of imports.filter((imported) => imported.external === true && !isInTarget(imported.path))) {
       const source = await readFile(join(dir, name), "utf8");
       const offset = offsetOfSpecifier(source, path);
       const where = { file: join(dir, name), ...(offset === undefined ? {} : lineAndColumn(source, offset)) };
-      const text = `${path} came with Node ${NOT_IN_TARGET[path]}; the board has Node ${TARGET_NODE}`;
+      const since = NOT_IN_TARGET[path];
+      const text =
+        since === undefined
+          ? `Node has no module ${path}`
+          : `${path} came with Node ${since}; the board has Node ${TARGET_NODE}`;
       errors.push(usageError("RTK_BUNDLE_IMPORT", text, { where }));
     }
   }

@@ -45,6 +45,9 @@ describe("mistakes of a Python node, all at once, each with its place", () => {
     expect(await mistakes({ "main.py": "a = 'b\0'\n" }, "main.py")).toEqual([
       expect.stringContaining("RTK_BUNDLE_SYNTAX main.py:1:1"),
     ]);
+    // Generated code may be one long line.
+    const [long] = await mistakes({ "main.py": `x = ${"(".repeat(5000)}\n` }, "main.py");
+    expect(long?.length).toBeLessThan(250);
   });
 
   test("relative imports outside a package, and out of one", async () => {

@@ -18,9 +18,11 @@ describe("mistakes of a TypeScript node, all at once, each with its place", () =
 
   test("hints: the command that installs, exit status 2", async () => {
     const dir = await temporaryFolder();
-    await writeFiles(dir, { "main.ts": "import '@scope/pkg/deep';\n" });
+    await writeFiles(dir, { "main.ts": "import '@scope/pkg/deep';\nimport '#hw/motor';\nimport '@/motor';\n" });
     expect((await mistakesAt(dir, "main.ts")).map(({ hint, exitStatus }) => [hint, exitStatus])).toEqual([
       ["npm install @scope/pkg", 2],
+      ['map it to a file below "imports" in package.json', 2],
+      ['map it to a file below "paths" in tsconfig.json', 2],
     ]);
   });
 
@@ -65,10 +67,16 @@ describe("mistakes of a TypeScript node, all at once, each with its place", () =
     ]);
     expect(
       await mistakes(
-        { "main.ts": "import { DatabaseSync } from 'node:sqlite';\nconsole.log(DatabaseSync);\n" },
+        {
+          "main.ts":
+            "import { DatabaseSync } from 'node:sqlite';\nimport gpio from 'node:gpio';\nconsole.log(DatabaseSync, gpio);\n",
+        },
         "main.ts",
       ),
-    ).toEqual(["RTK_BUNDLE_IMPORT main.ts:1:30 node:sqlite came with Node 22.5; the board has Node 20.19"]);
+    ).toEqual([
+      "RTK_BUNDLE_IMPORT main.ts:1:30 node:sqlite came with Node 22.5; the board has Node 20.19",
+      "RTK_BUNDLE_IMPORT main.ts:2:18 Node has no module node:gpio",
+    ]);
   });
 
   test("a kind of file that nobody can import", async () => {

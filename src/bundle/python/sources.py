@@ -35,7 +35,8 @@ class Sources:
         except SyntaxError as error:
             text = f"Python {sys.version_info[0]}.{sys.version_info[1]} rejects this: {error.msg}"
             if error.text and error.text.strip():
-                text += f": {error.text.strip()}"
+                line = error.text.strip()
+                text += f": {line if len(line) <= 80 else line[:76] + '…'}"
             return ("RTK_BUNDLE_SYNTAX", text, _syntax_hint(error), file, error.lineno or 1, max(error.offset or 1, 1))
         except (ValueError, RecursionError, MemoryError) as error:
             return ("RTK_BUNDLE_SYNTAX", f"Python cannot compile this: {error}", None, file, 1, 1)
