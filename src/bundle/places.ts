@@ -1,12 +1,6 @@
 import { join } from "node:path";
 import { usageError, type Place, type RtkitError } from "../core/errors.ts";
 
-/** A warning for people, with its place in front as editors recognise it. */
-export function warningAt(place: Place, text: string): string {
-  const parts = [place.file, place.line, place.column].filter((part) => part !== undefined);
-  return `${parts.join(":")}: ${text}`;
-}
-
 /** A place below the folder `from`, named below `to`: files are shown under the name the user gave the project's folder. */
 export function movePlace(place: Place, from: string, to: string): Place {
   return place.file.startsWith(`${from}/`) ? { ...place, file: join(to, place.file.slice(from.length + 1)) } : place;

@@ -5,7 +5,7 @@ import type { NodeConfig, Project } from "../config/model.ts";
 import { RtkitError, throwIfAny, usageError, type Place } from "../core/errors.ts";
 import type { Toolbox } from "../core/toolbox.ts";
 import { digestFile } from "../pipeline/digest.ts";
-import { moveError, movePlace, warningAt } from "./places.ts";
+import { moveError, movePlace } from "./places.ts";
 import { debianPackage } from "./python-modules.ts";
 import { requiredModules } from "./requirements.ts";
 import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
@@ -63,9 +63,10 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
       where: movePlace(place(item), real, project.dir),
       required: required.has(item.module),
     })),
-    warnings: result.warnings.map((warning) =>
-      warningAt(movePlace(place(warning), real, project.dir), warning.message),
-    ),
+    warnings: result.warnings.map((warning) => ({
+      where: movePlace(place(warning), real, project.dir),
+      message: warning.message,
+    })),
     step: {
       name: `bundle-${node.name}`,
       title: `Bundle ${node.name} (Python)`,

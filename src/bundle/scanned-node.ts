@@ -10,8 +10,14 @@ export interface ScannedNode {
   readonly step: Step;
   /** Python's top-level modules that nothing but the image can provide, sorted by name. */
   readonly imports: readonly ImageImport[];
-  /** For people, each beginning with its place: `/robot/imu.py:3:1: …`. */
-  readonly warnings: readonly string[];
+  /** What works otherwise in a bundle than beside its sources. */
+  readonly warnings: readonly BundleWarning[];
+}
+
+/** Something that is allowed in a node's sources and probably not meant. */
+export interface BundleWarning {
+  readonly where: Place;
+  readonly message: string;
 }
 
 /** One Python module that has to be installed in the image. */

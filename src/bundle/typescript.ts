@@ -6,7 +6,7 @@ import { throwIfAny, usageError, type Place, type RtkitError } from "../core/err
 import { sha256 } from "../pipeline/digest.ts";
 import { addonErrors, computedAddonUses } from "./native-addons.ts";
 import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
-import { moveError, movePlace, warningAt } from "./places.ts";
+import { moveError, movePlace } from "./places.ts";
 import { buildTypescript, TARGET_NODE, type TypescriptBuild } from "./typescript-build.ts";
 import { isDependency, SDK_NAMESPACE } from "./typescript-plugins.ts";
 import { findFileUses, lineAndColumn, offsetOfSpecifier } from "./typescript-source.ts";
@@ -34,9 +34,10 @@ export async function scanTypescript(project: Project, node: NodeConfig, options
   return {
     node,
     imports: [],
-    warnings: [...built.warnings, ...warnings].map(({ place, text }) =>
-      warningAt(movePlace(place, dir, project.dir), text),
-    ),
+    warnings: [...built.warnings, ...warnings].map(({ place, text }) => ({
+      where: movePlace(place, dir, project.dir),
+      message: text,
+    })),
     step: {
       name: `bundle-${node.name}`,
       title: `Bundle ${node.name} (${/\.[cm]?tsx?$/.test(node.entry) ? "TypeScript" : "JavaScript"})`,

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errnoCode, RtkitError, RtkitErrors, throwIfAny, usageError } from "../core/errors.ts";
+import { shownPath } from "../core/paths.ts";
 import { loadBoard } from "./boards.ts";
 import type { SourceDocument } from "./document.ts";
 import { gatherFacts } from "./facts.ts";
@@ -9,7 +10,7 @@ import { valueAt } from "./issues.ts";
 import type { Board, Project } from "./model.ts";
 import { partialProjectSchema, projectSchema } from "./project-schema.ts";
 import type { PartialProjectInput } from "./project-schema.ts";
-import { checkShape, readDocument, shownPath } from "./read.ts";
+import { checkShape, readDocument } from "./read.ts";
 import { byPlace, findings } from "./report.ts";
 import type { Warning } from "./report.ts";
 import { resolveProject } from "./resolve.ts";

@@ -1,17 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { relative } from "node:path";
 import type { z } from "zod";
 import { errnoCode, usageError } from "../core/errors.ts";
 import type { RtkitError } from "../core/errors.ts";
 import { parseYaml } from "./document.ts";
 import type { SourceDocument } from "./document.ts";
 import { issueErrors } from "./issues.ts";
-
-/** A configuration file's path as messages show it: relative to the working folder when it is below, else absolute. */
-export function shownPath(file: string, cwd: string): string {
-  const path = relative(cwd, file);
-  return path === "" || path.startsWith("..") ? file : path;
-}
 
 /** Reads and parses a YAML file; `undefined` with the errors when it cannot be (also RTK_CONFIG_READ). */
 export async function readDocument(

@@ -1,3 +1,4 @@
+import { shownPath } from "../core/paths.ts";
 import { RtkitError, RtkitErrors, type Place } from "../core/errors.ts";
 
 /** The mistakes an error stands for: several, one, or none when it is a bug of ours. */
@@ -10,7 +11,7 @@ export function userErrors(error: unknown): readonly RtkitError[] {
 export function formatPlace(where: Place | undefined): string {
   if (where === undefined) return "";
   const { file, line, column } = where;
-  return [file, line, column].filter((part) => part !== undefined).join(":");
+  return [shownPath(file, process.cwd()), line, column].filter((part) => part !== undefined).join(":");
 }
 
 /** One mistake for people: place, what, and on a second line how to mend it. */

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { formatPlace } from "../../src/ui/error-text.ts";
 import { describe, expect, test } from "vitest";
 import { scanNode } from "../../src/bundle/scan.ts";
 import { runStep } from "../../src/pipeline/cache.ts";
@@ -197,7 +198,8 @@ describe("warnings", () => {
       "nodes/main.py",
     );
     const main = join(dir, "nodes/main.py");
-    expect(scanned.warnings.map((text) => text.split(": ").slice(0, 2).join(": "))).toEqual([
+    const texts = scanned.warnings.map(({ where, message }) => `${formatPlace(where)}: ${message}`);
+    expect(texts.map((text) => text.split(": ").slice(0, 2).join(": "))).toEqual([
       `${main}:4:1: what is imported here is known only when the node runs; if it is a file of the project, import it by name somewhere`,
       `${main}:5:37: __file__ is a path inside the bundle`,
       `${main}:6:1: gains.json is not in the bundle, and the working folder on the board is another; read data files with importlib.resources from a package`,

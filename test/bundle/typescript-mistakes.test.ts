@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { formatPlace } from "../../src/ui/error-text.ts";
 import { describe, expect, test } from "vitest";
 import { mistakes, mistakesAt, scan, temporaryFolder, writeFiles } from "./robot.ts";
 
@@ -102,7 +103,8 @@ test("warnings: data files beside the source, computed requires", async () => {
     "main.ts",
   );
   const main = join(dir, "main.ts");
-  expect(scanned.warnings.toSorted()).toEqual([
+  const texts = scanned.warnings.map(({ where, message }) => `${formatPlace(where)}: ${message}`);
+  expect(texts.toSorted()).toEqual([
     `${main}:4:14: new URL('./gains.json', import.meta.url: files beside the source are not in the bundle; import JSON and text files instead`,
     `${main}:5:14: join(import.meta.dirname: files beside the source are not in the bundle; import JSON and text files instead`,
     expect.stringContaining(`${main}:6:7: `),

@@ -86,12 +86,16 @@ it("writes NDJSON that programs can read", () => {
   expect(JSON.parse(resultLine({ board: "rpi4" }))).toEqual({ type: "result", board: "rpi4" });
 });
 
-it("shows a mistake with place, code and hint, in both forms", () => {
+it("shows a mistake with place, code and hint, in both forms; files below the working folder by their short name", () => {
   const error = new RtkitError("RTK_TEST", "priority 99 is taken", {
     hint: "choose 1 to 98",
     where: { file: "rtkit.yaml", line: 3, column: 7 },
   });
   expect(formatError(error)).toBe("rtkit.yaml:3:7: priority 99 is taken [RTK_TEST]\n  → choose 1 to 98");
+  const here = new RtkitError("RTK_TEST", "wrong", { where: { file: `${process.cwd()}/nodes/imu.py`, line: 1 } });
+  expect(formatError(here)).toBe("nodes/imu.py:1: wrong [RTK_TEST]");
+  const elsewhere = new RtkitError("RTK_TEST", "wrong", { where: { file: "/elsewhere/imu.py" } });
+  expect(formatError(elsewhere)).toBe("/elsewhere/imu.py: wrong [RTK_TEST]");
   expect(JSON.parse(errorLine(error))).toEqual({
     type: "error",
     code: "RTK_TEST",

@@ -24,6 +24,7 @@ import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
 import { packagesStep } from "../../rootfs/packages.ts";
 import { contentsStep } from "../../rootfs/packages-content.ts";
 import { openTools, toolsStep } from "../../rootfs/tools-tree.ts";
+import { formatPlace } from "../../ui/error-text.ts";
 import { checkBoardKernel } from "./kernel-verdict.ts";
 import { buildManifest } from "./manifest.ts";
 import { publish } from "./publish.ts";
@@ -187,7 +188,11 @@ async function scanNodes(context: Context, project: Project, tools: Toolbox): Pr
     else throw result.reason;
   }
   throwIfAny(errors);
-  for (const message of scanned.flatMap(({ warnings }) => warnings)) context.emit({ type: "warning", message });
+  const warnings = scanned.flatMap((node) => node.warnings);
+  // Two nodes that share a module share what is to be said of it.
+  for (const message of new Set(warnings.map(({ where, message: text }) => `${formatPlace(where)}: ${text}`))) {
+    context.emit({ type: "warning", message });
+  }
   return scanned;
 }
 
