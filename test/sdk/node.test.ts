@@ -214,6 +214,51 @@ describe("TypeScript, beside its calls", () => {
   });
 });
 
+describe.each([
+  {
+    language: "Python",
+    start: async (word: string, value: string) =>
+      startPython(
+        writeProgram(
+          "test.py",
+          `
+from rtnode import PeriodicNode
+class Test(PeriodicNode):
+    init = step = finalize = lambda self: 0
+Test(**{"period": 1, "${word}": ${value === "Infinity" ? "float('inf')" : value}})`,
+        ),
+      ),
+  },
+  {
+    language: "TypeScript",
+    start: async (word: string, value: string) =>
+      startTypeScript(
+        await bundle(
+          writeProgram(
+            "test.js",
+            `
+import { PeriodicNode } from "rtnode";
+class Test extends PeriodicNode { init() { return 0; } step() { return 0; } finalize() { return 0; } }
+new Test({ period: 1, ${word}: ${value} });`,
+          ),
+        ),
+      ),
+  },
+])("the constructor in $language refuses", ({ start }) => {
+  test.each([
+    ["period", "0", "period is a number of seconds above 0, not 0"],
+    ["period", "1e-10", "period is a number of seconds above 0, not 1e-10"],
+    ["period", "Infinity", /period is a number of seconds above 0, not [Ii]nf/],
+    ["overrun", '"sometimes"', /overrun is skip, catch-up or stop, not '?sometimes/],
+    ["policy", '"other"', /policy is fifo or rr, not '?other/],
+    ["priority", "99", "priority is from 1 to 98, not 99"],
+  ])("%s: %s", async (word, value, message) => {
+    const { exitCode, stderr } = await (await start(word, value)).ended;
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(message);
+  });
+});
+
 describe("datagram sockets behave alike", () => {
   /** Two sockets of one process: what every call returns, in order; errors by their names. */
   const scripts = {

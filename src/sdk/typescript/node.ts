@@ -44,6 +44,8 @@ export abstract class RTNode extends BaseNode {
 
   constructor({ realtime = true, policy = "fifo", priority = 40 }: RTOptions = {}) {
     super();
+    // For callers in JavaScript.
+    if (!["fifo", "rr"].includes(policy)) throw new RangeError(`policy is fifo or rr, not ${String(policy)}`);
     if (!(Number.isInteger(priority) && priority >= 1 && priority <= 98)) {
       throw new RangeError(`priority is from 1 to 98, not ${priority}`);
     }

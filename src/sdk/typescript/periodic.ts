@@ -13,6 +13,10 @@ export type { OverrunPolicy };
 /** Exit status of a node with overrun policy `stop` whose step took longer than its period (EX_TEMPFAIL of sysexits.h). */
 export const STATUS_OVERRUN = 75;
 
+/** Seconds: the loop counts in whole nanoseconds, and a Float64Array holds them exactly up to 2^53. */
+const SHORTEST = 1e-9;
+const LONGEST = 9e6;
+
 /** What the constructor of a periodic node is told. */
 export interface PeriodicOptions extends RTOptions {
   /** Seconds from one step to the next. */
@@ -32,9 +36,16 @@ export abstract class PeriodicNode extends RTNode {
 
   constructor(options: PeriodicOptions) {
     super(options);
-    if (!(options.period > 0)) throw new RangeError(`period is a number of seconds above 0, not ${options.period}`);
-    this.period = options.period;
-    this.overrun = options.overrun ?? "skip";
+    const { period, overrun = "skip" } = options;
+    if (!(period >= SHORTEST && period <= LONGEST)) {
+      throw new RangeError(`period is a number of seconds above 0, not ${period}`);
+    }
+    // For callers in JavaScript.
+    if (!["skip", "catch-up", "stop"].includes(overrun)) {
+      throw new RangeError(`overrun is skip, catch-up or stop, not ${String(overrun)}`);
+    }
+    this.period = period;
+    this.overrun = overrun;
   }
 
   /** One cycle. Returns at once: no promises, no files; 0 to go on. */

@@ -7,6 +7,10 @@ from abc import abstractmethod
 from . import _clock
 from ._node import RTNode
 
+# Seconds: the loop counts in whole nanoseconds; the longest is that of the TypeScript SDK.
+_SHORTEST = 1e-9
+_LONGEST = 9e6
+
 STATUS_OVERRUN = 75
 """Exit status of a node with overrun policy `stop` whose step took longer than its period (EX_TEMPFAIL of sysexits.h)."""
 
@@ -22,7 +26,7 @@ class PeriodicNode(RTNode):
 
     def __init__(self, period, overrun="skip", realtime=True, policy="fifo", priority=40):
         super().__init__(realtime=realtime, policy=policy, priority=priority)
-        if not period > 0:
+        if not _SHORTEST <= period <= _LONGEST:
             raise ValueError(f"period is a number of seconds above 0, not {period!r}")
         if overrun not in ("skip", "catch-up", "stop"):
             raise ValueError(f"overrun is skip, catch-up or stop, not {overrun!r}")
