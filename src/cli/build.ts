@@ -6,7 +6,7 @@ import { shellQuote } from "../core/exec.ts";
 import { formatSize } from "../core/units.ts";
 import { renderKernelTable, summarizeKernel } from "../kernel/table.ts";
 import type { BuildResult } from "./build/build-image.ts";
-import { loadOptions, self, warn } from "./project.ts";
+import { commandFor, loadOptions, self, warn } from "./project.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker, type GlobalOptions } from "./session.ts";
 
 interface BuildOptions extends GlobalOptions {
@@ -37,11 +37,9 @@ export const buildCommand: CommandMaker = (onEnd) =>
 function describe(built: BuildResult, project: Project): string {
   const { image, release, kernel } = built;
   const path = shellQuote([relative(process.cwd(), image.path)]);
-  const where = relative(process.cwd(), project.dir);
-  const run = [self(), "run", ...(where === "" ? [] : ["--project", where]), "--board", built.board];
   const card = project.board.firmware.family !== "direct";
   const next = [
-    ["boot these bytes in QEMU", shellQuote(run)],
+    ["boot these bytes in QEMU", commandFor("run", project)],
     ["see what is in it", `${self()} inspect ${path}`],
     ...(card ? [["write it to a card (Debian package bmap-tools)", `sudo bmaptool copy ${path} /dev/sdX`]] : []),
   ];

@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { errnoCode, RtkitError, usageError } from "../core/errors.ts";
 import { rtkitRoot } from "../core/paths.ts";
+import { shellQuote } from "../core/exec.ts";
 import { self } from "./project.ts";
 import { runCommand, withGlobalOptions, type CommandMaker, type GlobalOptions } from "./session.ts";
 
@@ -19,7 +20,11 @@ export const initCommand: CommandMaker = (onEnd) =>
       onEnd(
         await runCommand(options, async () => {
           const files = await initProject(dir);
-          const lines = [...files.map((file) => `  ${file}`), "", `next: ${self()} build --project ${dir}`];
+          const lines = [
+            ...files.map((file) => `  ${file}`),
+            "",
+            `next: ${shellQuote([self(), "build", "--project", dir])}`,
+          ];
           return { result: { dir: resolve(dir), files }, text: [`wrote ${dir}:`, ...lines].join("\n") };
         }),
       );

@@ -9,7 +9,7 @@ import { parseManifest } from "../image/manifest.ts";
 import { checkKernel, type OptionVerdict } from "../kernel/check.ts";
 import { loadFragments, readKernelConfig } from "../kernel/load.ts";
 import { renderKernelTable, summarizeKernel } from "../kernel/table.ts";
-import { loadOptions } from "./project.ts";
+import { commandFor, loadOptions } from "./project.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker, type GlobalOptions } from "./session.ts";
 
 interface CheckOptions extends GlobalOptions {
@@ -64,7 +64,7 @@ async function lastBuild(options: CheckOptions): Promise<readonly OptionVerdict[
   const text = await readFile(file, "utf8").catch((error: unknown) => {
     if (errnoCode(error) !== "ENOENT") throw error;
     throw usageError("RTK_NOT_BUILT", `${project.name} was not built for ${project.board.name} yet`, {
-      hint: `run: rtkit build --board ${project.board.name}`,
+      hint: `run: ${commandFor("build", project)}`,
       cause: error,
     });
   });

@@ -1,6 +1,8 @@
 import { join, relative } from "node:path";
 import type { LoadOptions } from "../config/load.ts";
+import type { Project } from "../config/model.ts";
 import type { Warning } from "../config/report.ts";
+import { shellQuote } from "../core/exec.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import type { Context } from "../pipeline/step.ts";
 import { findProgram } from "../rootfs/foreign.ts";
@@ -12,6 +14,12 @@ export function self(): string {
   const path = join(rtkitRoot, "bin", "rtkit");
   const near = relative(process.cwd(), path);
   return near.startsWith("..") ? path : near;
+}
+
+/** A command for a project, as it can be pasted where this one was called. */
+export function commandFor(command: "build" | "run", { dir, board }: Project): string {
+  const where = relative(process.cwd(), dir);
+  return shellQuote([self(), command, ...(where === "" ? [] : ["--project", where]), "--board", board.name]);
 }
 
 /** What commands that read the project file pass to loadProject. */

@@ -1,4 +1,5 @@
 import { access, realpath, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { errnoCode, usageError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 
@@ -12,19 +13,25 @@ export interface Disk {
  * The image itself, of which nothing is changed; or with `kept` that file, which keeps what the machine writes: a copy
  * of the image, made when it is not there. A whole copy and no overlay on top of the image, because the next build
  * replaces the image, and an overlay on other bytes is a broken disk. Holes stay holes.
- * Throws RTK_EMULATE_NO_IMAGE, and RTK_EMULATE_DISK_IS_IMAGE when `kept` is the image.
+ * Throws RTK_EMULATE_NO_IMAGE with `buildCommand` as the hint, RTK_EMULATE_DISK_FOLDER when `kept` has no folder to be
+ * in, and RTK_EMULATE_DISK_IS_IMAGE when it is the image.
  */
 export async function chooseDisk(
   image: string,
-  board: string,
+  buildCommand: string,
   kept: string | undefined,
   signal: AbortSignal,
 ): Promise<Disk> {
   if (!(await exists(image))) {
-    throw usageError("RTK_EMULATE_NO_IMAGE", `${image} is not there`, { hint: `rtkit build --board ${board}` });
+    throw usageError("RTK_EMULATE_NO_IMAGE", `${image} is not there`, { hint: `run: ${buildCommand}` });
   }
   if (kept === undefined) return { path: image, keepWrites: false };
   if (!(await exists(kept))) {
+    if (!(await exists(dirname(kept)))) {
+      throw usageError("RTK_EMULATE_DISK_FOLDER", `${dirname(kept)} is not there`, {
+        hint: "make that folder, or name another file for --disk",
+      });
+    }
     const temporary = `${kept}.${process.pid}.tmp`;
     try {
       await exec("cp", ["--sparse=always", "--reflink=auto", "--no-preserve=mode", "--", image, temporary], { signal });

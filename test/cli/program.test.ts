@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../src/cli/program.ts";
 
@@ -57,6 +57,11 @@ describe("rtkit boards", () => {
   });
 });
 
+it("rtkit init prints a next command that can be pasted, whatever the folder is called", async () => {
+  expect(await runCli(["init", join(dir, "my robot")])).toBe(0);
+  expect(printed).toMatch(`rtkit build --project '${join(dir, "my robot")}'`);
+});
+
 describe("rtkit kernel check", () => {
   it("ends with 1 when a fatal option differs, and says which", async () => {
     const config = join(dir, "config");
@@ -69,7 +74,12 @@ describe("rtkit kernel check", () => {
     await writeFile(join(dir, "imu.py"), "");
     await writeFile(join(dir, "rtkit.yaml"), "name: arm\nboard: rpi4\nnodes:\n  imu: { entry: imu.py }\n");
     expect(await runCli(["kernel", "check", "--project", dir, "--json"])).toBe(2);
-    expect(lines()).toMatchObject([{ code: "RTK_NOT_BUILT", hint: "run: rtkit build --board rpi4" }]);
+    expect(lines()).toMatchObject([
+      {
+        code: "RTK_NOT_BUILT",
+        hint: expect.stringMatching(`^run: .*rtkit build --project .*${basename(dir)} --board rpi4$`),
+      },
+    ]);
   });
 });
 

@@ -18,12 +18,12 @@ beforeEach(async () => {
 });
 
 it("boots the image itself and throws away what the machine writes", async () => {
-  expect(await chooseDisk(image, "rpi4", undefined, signal)).toEqual({ path: image, keepWrites: false });
+  expect(await chooseDisk(image, "", undefined, signal)).toEqual({ path: image, keepWrites: false });
 });
 
 it("keeps what the machine writes in a copy that can be written and has the image's holes", async () => {
   const kept = join(dir, "mine.img");
-  expect(await chooseDisk(image, "rpi4", kept, signal)).toEqual({ path: kept, keepWrites: true });
+  expect(await chooseDisk(image, "", kept, signal)).toEqual({ path: kept, keepWrites: true });
   const { size, blocks, mode } = await stat(kept);
   expect(size).toBe(64 * 1024 ** 2);
   expect(blocks * 512).toBeLessThan(1024 ** 2);
@@ -34,24 +34,31 @@ it("keeps what the machine writes in a copy that can be written and has the imag
 it("boots a kept disk again as it was left", async () => {
   const kept = join(dir, "mine.img");
   await writeFile(kept, "written by the machine");
-  await chooseDisk(image, "rpi4", kept, signal);
+  await chooseDisk(image, "", kept, signal);
   expect(await readFile(kept, "utf8")).toBe("written by the machine");
 });
 
 it("refuses the image as its own copy, also by another name", async () => {
   await symlink(image, join(dir, "link"));
   for (const kept of [image, join(dir, "link")]) {
-    await expect(chooseDisk(image, "rpi4", kept, signal)).rejects.toMatchObject({
+    await expect(chooseDisk(image, "", kept, signal)).rejects.toMatchObject({
       code: "RTK_EMULATE_DISK_IS_IMAGE",
       exitStatus: 2,
     });
   }
 });
 
+it("does not make the folder of a copy", async () => {
+  await expect(chooseDisk(image, "", join(dir, "none", "mine.img"), signal)).rejects.toMatchObject({
+    code: "RTK_EMULATE_DISK_FOLDER",
+    exitStatus: 2,
+  });
+});
+
 it("says how to build an image that is not there", async () => {
-  await expect(chooseDisk(join(dir, "none.img"), "rpi4", undefined, signal)).rejects.toMatchObject({
+  await expect(chooseDisk(join(dir, "none.img"), "rtkit build --board rpi4", undefined, signal)).rejects.toMatchObject({
     code: "RTK_EMULATE_NO_IMAGE",
-    hint: "rtkit build --board rpi4",
+    hint: "run: rtkit build --board rpi4",
     exitStatus: 2,
   });
 });

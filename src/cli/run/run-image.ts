@@ -16,7 +16,7 @@ import { machineSize, timeoutSeconds } from "../../emulate/settings.ts";
 import { kernelFromImage } from "../../image/kernel-from-image.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context } from "../../pipeline/step.ts";
-import { loadOptions, warn } from "../project.ts";
+import { commandFor, loadOptions, warn } from "../project.ts";
 import type { CommandResult, GlobalOptions } from "../session.ts";
 import { readingTools } from "../tools.ts";
 
@@ -49,7 +49,7 @@ export async function runImage(context: Context, options: RunImageOptions): Prom
   const { board } = project;
   const { signal } = context;
   const kept = options.disk === undefined ? undefined : resolve(options.disk);
-  const disk = await chooseDisk(imageOf(project), board.name, kept, signal);
+  const disk = await chooseDisk(imageOf(project), commandFor("build", project), kept, signal);
   const tools = await readingTools(context, background ? [BOOT] : []);
   const run: RunOptions = {
     board,
