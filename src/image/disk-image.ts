@@ -1,5 +1,5 @@
 import { open, stat } from "node:fs/promises";
-import { RtkitError, usageError } from "../core/errors.ts";
+import { errnoCode, RtkitError, usageError } from "../core/errors.ts";
 import type { Toolbox } from "../core/toolbox.ts";
 
 /** What an image file says about itself: its partition table and the file systems' own headers. */
@@ -55,11 +55,13 @@ const EXTENDED = new Set(["5", "f", "85"]);
 /** Reads an image's partition table. Throws RTK_NOT_AN_IMAGE when the file is missing or has none. */
 export async function openDiskImage(tools: Toolbox, path: string): Promise<DiskImage> {
   const info = await stat(path).catch((error: unknown) => {
-    throw notAnImage(path, "it cannot be read", error);
+    throw notAnImage(path, errnoCode(error) === "ENOENT" ? "there is no such file" : "it cannot be read", error);
   });
   if (!info.isFile()) throw notAnImage(path, "it is no regular file");
   const { partitiontable: table } = await readTable(tools, path);
   if (table.label !== "dos" && table.label !== "gpt") throw notAnImage(path, `its partition table is ${table.label}`);
+  const end = Math.max(0, ...table.partitions.map(({ start, size }) => (start + size) * table.sectorsize));
+  if (end > info.size) throw notAnImage(path, `it is cut off: ${info.size} bytes of at least ${end}`);
   const partitions: ImagePartition[] = [];
   const file = await open(path, "r");
   try {

@@ -1,4 +1,4 @@
-import { open, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { open, readFile, stat, utimes, writeFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { exec } from "../../src/core/exec.ts";
@@ -226,11 +226,13 @@ describe("inspectImage", () => {
       await writeFile(file, "hello");
       expect(await refusal(file)).toBe("it has no partition table");
       expect(await refusal(dir)).toBe("it is no regular file");
-      expect(await refusal(join(dir, "missing"))).toBe("it cannot be read");
+      expect(await refusal(join(dir, "missing"))).toBe("there is no such file");
       const disk = join(dir, "disk");
       await writeFile(disk, Buffer.alloc(8 * 1024 ** 2));
       await tools.run("sfdisk", ["--quiet", disk], { input: "label: dos\nstart=2048, size=2048, type=83\n" });
       expect(await refusal(disk)).toBe("it has no FAT32 partition to boot from");
+      await truncate(disk, 1024 ** 2);
+      expect(await refusal(disk)).toBe("it is cut off: 1048576 bytes of at least 2097152");
     });
   });
 });
