@@ -52,6 +52,9 @@ interface SfdiskJson {
 /** MBR types of an extended partition: it holds partitions, no file system. */
 const EXTENDED = new Set(["5", "f", "85"]);
 
+/** MBR type that stands for a GPT (UEFI 2.10, 5.2.3): sfdisk shows it when the GPT itself is not to be read. */
+const PROTECTIVE = "ee";
+
 /** Reads an image's partition table. Throws RTK_NOT_AN_IMAGE when the file is missing or has none. */
 export async function openDiskImage(tools: Toolbox, path: string): Promise<DiskImage> {
   const info = await stat(path).catch((error: unknown) => {
@@ -60,6 +63,9 @@ export async function openDiskImage(tools: Toolbox, path: string): Promise<DiskI
   if (!info.isFile()) throw notAnImage(path, "it is no regular file");
   const { partitiontable: table } = await readTable(tools, path);
   if (table.label !== "dos" && table.label !== "gpt") throw notAnImage(path, `its partition table is ${table.label}`);
+  if (table.label === "dos" && table.partitions.some(({ type }) => type === PROTECTIVE)) {
+    throw notAnImage(path, "its partition table is damaged, or it is cut off");
+  }
   const end = Math.max(0, ...table.partitions.map(({ start, size }) => (start + size) * table.sectorsize));
   if (end > info.size) throw notAnImage(path, `it is cut off: ${info.size} bytes of at least ${end}`);
   const partitions: ImagePartition[] = [];

@@ -233,6 +233,11 @@ describe("inspectImage", () => {
       expect(await refusal(disk)).toBe("it has no FAT32 partition to boot from");
       await truncate(disk, 1024 ** 2);
       expect(await refusal(disk)).toBe("it is cut off: 1048576 bytes of at least 2097152");
+      const gpt = join(dir, "gpt");
+      await writeFile(gpt, Buffer.alloc(8 * 1024 ** 2));
+      await tools.run("sfdisk", ["--quiet", gpt], { input: "label: gpt\nstart=2048, size=12000\n" });
+      await truncate(gpt, 4 * 1024 ** 2);
+      expect(await refusal(gpt)).toBe("its partition table is damaged, or it is cut off");
     });
   });
 });
