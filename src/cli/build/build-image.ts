@@ -20,6 +20,7 @@ import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
 import { chooseMirror } from "../../rootfs/mirror.ts";
+import type { Layer } from "../../rootfs/layer.ts";
 import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
 import { packagesStep } from "../../rootfs/packages.ts";
 import { contentsStep } from "../../rootfs/packages-content.ts";
@@ -59,7 +60,8 @@ export async function buildImage(
   };
   context.emit({ type: "plan", steps: plannedSteps(project) });
 
-  const layers = await loadOverlays(overlayFolders(project), { programsDir: programsDir(board) });
+  const readLayers = (): Promise<Layer[]> => loadOverlays(overlayFolders(project), { programsDir: programsDir(board) });
+  const users = await sysusersLines(await readLayers());
   const mirror = await chooseMirror(options.mirror);
   const makeTools = toolsStep(board.suite, mirror);
   const toolsCached = await isCached(context, makeTools);
@@ -67,7 +69,7 @@ export async function buildImage(
   const tools = openTools(await run(context, makeTools));
 
   const scanned = await scanNodes(context, project, tools);
-  const makePackages = packagesStep(project, { mirror, sysusers: await sysusersLines(layers) });
+  const makePackages = packagesStep(project, { mirror, sysusers: users });
   if (toolsCached && !(await isCached(context, makePackages))) {
     await checkHost(board.architecture, context.cacheDir, context.signal);
   }
@@ -81,6 +83,8 @@ export async function buildImage(
   const releaseOutput = await run(context, releaseStep(project, scanned, bundles));
   const release = await releaseTar(releaseOutput);
   const boot = planBoot(project, contents);
+  // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
+  const layers = await readLayers();
   const kernelOutput = await checkBoardKernel(context, { board, contents, layers, cmdline: boot.cmdline, run });
   const root = await layerRoot(project, { packages, contents, layers, boot });
   const layout = layOut(board, boot.identity, {

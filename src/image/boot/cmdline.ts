@@ -57,11 +57,12 @@ export function rootPartUuid(board: Board, identity: DiskIdentity): string {
 
 /**
  * Words of Documentation/admin-guide/kernel-parameters.rst. `skew_tick` keeps the CPUs' ticks from meeting on one lock
- * and `nosoftlockup` keeps the watchdog thread away from a busy real-time loop, on any board; the others keep the
- * scheduler, managed and other interrupts, and RCU callbacks off the isolated CPUs, and RCU from hurrying them.
+ * and `nosoftlockup` keeps the watchdog thread away from a busy real-time loop, on any board, and CPUs run at full speed
+ * before anything else can say so; the others keep the scheduler, managed and other interrupts, and RCU callbacks off
+ * the isolated CPUs, and RCU from hurrying them.
  */
 function realtimeWords(cpus: number, isolated: readonly number[]): string[] {
-  const everywhere = ["skew_tick=1", "nosoftlockup"];
+  const everywhere = ["skew_tick=1", "nosoftlockup", "cpufreq.default_governor=performance"];
   if (isolated.length === 0) return everywhere;
   const list = formatCpuList(isolated);
   const others = Array.from({ length: cpus }, (_, cpu) => cpu).filter((cpu) => !isolated.includes(cpu));

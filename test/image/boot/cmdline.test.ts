@@ -25,7 +25,7 @@ describe("isolatedCpus", () => {
 describe("kernelCmdline", () => {
   it("keeps everything off the isolated CPUs", () => {
     expect(kernelCmdline(rpi4, identity, [3])).toBe(
-      `${root} isolcpus=domain,managed_irq,3 irqaffinity=0-2 rcu_nocbs=3 skew_tick=1 nosoftlockup rcupdate.rcu_normal_after_boot=1 rw`,
+      `${root} isolcpus=domain,managed_irq,3 irqaffinity=0-2 rcu_nocbs=3 skew_tick=1 nosoftlockup cpufreq.default_governor=performance rcupdate.rcu_normal_after_boot=1 rw`,
     );
     expect(kernelCmdline(rpi4, identity, [1, 3])).toContain(
       "isolcpus=domain,managed_irq,1,3 irqaffinity=0,2 rcu_nocbs=1,3",
@@ -33,7 +33,9 @@ describe("kernelCmdline", () => {
   });
 
   it("keeps what helps any real-time node when nothing is isolated", () => {
-    expect(kernelCmdline(rpi4, identity, [])).toBe(`${root} skew_tick=1 nosoftlockup rw`);
+    expect(kernelCmdline(rpi4, identity, [])).toBe(
+      `${root} skew_tick=1 nosoftlockup cpufreq.default_governor=performance rw`,
+    );
   });
 
   it("refuses what is not one word, and more than the firmware takes", () => {
