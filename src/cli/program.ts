@@ -45,10 +45,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
 export function makeProgram(onEnd: (status: number) => void): Command {
   const program = new Command("rtkit")
     .description("Real-time robot software on Linux boards: a verified PREEMPT_RT image out of your nodes.")
-    .version(packageJson.version)
-    .showHelpAfterError("(rtkit --help lists commands and options)");
+    .version(packageJson.version);
   for (const makeCommand of COMMANDS) program.addCommand(makeCommand(onEnd));
-  for (const command of allCommands(program)) command.exitOverride();
+  for (const command of allCommands(program)) {
+    command.exitOverride().showHelpAfterError("(add --help to see what can be said here)");
+  }
   return program;
 }
 
