@@ -1,10 +1,10 @@
 import { execa } from "execa";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, statSync, symlinkSync, utimesSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, readFileSync, statSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { sha256 } from "../../src/pipeline/digest.ts";
+import { scratchDir } from "../scratch.ts";
 
 const programs = ["rt-launch", "librtnode.so", "rtnode.node", "rtnodectl"];
 const architectures = ["arm64", "amd64"] as const;
@@ -13,7 +13,7 @@ const machines = { arm64: 183, amd64: 62 };
 
 /** A copy of the sources in a folder of its own, so that no path can be the same. */
 function copySources(): string {
-  const root = mkdtempSync(join(tmpdir(), "device-build-"));
+  const root = scratchDir("device-build-");
   for (const path of ["src/device", "src/sdk/typescript", "package.json"]) {
     mkdirSync(join(root, path, ".."), { recursive: true });
     cpSync(join(rtkitRoot, path), join(root, path), { recursive: true });

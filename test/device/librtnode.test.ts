@@ -1,8 +1,8 @@
-import { chmodSync, copyFileSync, mkdtempSync, realpathSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, copyFileSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { buildDevicePrograms, deviceDir, launch, run, scheduling, unprivileged } from "./support.ts";
+import { scratchDir } from "../scratch.ts";
 
 /** Debian's own: a `python3` in PATH may be a script of a version manager. */
 const python = "/usr/bin/python3";
@@ -122,7 +122,7 @@ describe("no lock is faked", () => {
   });
 
   test("a library in a folder with a space, where ld.so(8) separates", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "a space "));
+    const dir = scratchDir("a space ");
     for (const name of ["rt-launch", "librtnode.so"]) copyFileSync(join(deviceDir, name), join(dir, name));
     // The search through PATH fails once before, and leaves an errno behind.
     const outcome = await run([join(dir, "rt-launch"), "--lock-memory", "true"], { PATH: "/no/such:/usr/bin" });
@@ -140,7 +140,7 @@ describe("no lock is faked", () => {
     ["#! /no/such/interpreter\n", "No such file or directory"],
     ["just text\n", "it is no 64-bit ELF program"],
   ])("a file that starts with %j", async (text, reason) => {
-    const file = join(mkdtempSync(join(tmpdir(), "librtnode-")), "program");
+    const file = join(scratchDir("librtnode-"), "program");
     writeFileSync(file, text);
     chmodSync(file, 0o755);
     const outcome = await launch("--lock-memory", file);

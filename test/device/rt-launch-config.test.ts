@@ -1,11 +1,11 @@
 import * as fc from "fast-check";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { buildDevicePrograms, launch, scheduling } from "./support.ts";
+import { scratchDir } from "../scratch.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "rt-launch-config-"));
+const dir = scratchDir("rt-launch-config-");
 const file = join(dir, "node.conf");
 
 beforeAll(buildDevicePrograms);

@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
@@ -13,6 +12,7 @@ import {
   unprivileged,
 } from "./support.ts";
 import type { Outcome } from "./support.ts";
+import { scratchDir } from "../scratch.ts";
 
 let realtime = false;
 beforeAll(async () => {
@@ -190,7 +190,7 @@ describe("the program", () => {
   });
 
   test("one whose interpreter is missing cannot be executed", async () => {
-    const file = join(mkdtempSync(join(tmpdir(), "rt-launch-")), "program");
+    const file = join(scratchDir("rt-launch-"), "program");
     writeFileSync(file, "#!/no/such/interpreter\n");
     chmodSync(file, 0o755);
     expect(await launch(file)).toMatchObject({

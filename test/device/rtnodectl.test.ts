@@ -1,27 +1,18 @@
 import { execa } from "execa";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { run } from "./support.ts";
 import type { Outcome } from "./support.ts";
+import { scratchDir } from "../scratch.ts";
 
 const program = join(rtkitRoot, "src", "device", "rtnodectl");
 let root: string;
 
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "rtnodectl-"));
+  root = scratchDir("rtnodectl-");
   for (const dir of ["opt/rtnode/releases/abc123/nodes", "run", "bin", "usr/lib/rtnode", "sys/kernel"]) {
     mkdirSync(join(root, dir), { recursive: true });
   }

@@ -1,8 +1,9 @@
 import { execa } from "execa";
-import { accessSync, chmodSync, constants, copyFileSync, mkdirSync, mkdtempSync } from "node:fs";
-import { arch, tmpdir } from "node:os";
+import { accessSync, chmodSync, constants, copyFileSync, mkdirSync } from "node:fs";
+import { arch } from "node:os";
 import { join } from "node:path";
 import { rtkitRoot } from "../../src/core/paths.ts";
+import { scratchDir } from "../scratch.ts";
 
 /** Debian's name of this machine's architecture. */
 export const hostArchitecture: "arm64" | "amd64" = arch() === "arm64" ? "arm64" : "amd64";
@@ -48,7 +49,7 @@ export function launch(...words: string[]): Promise<Outcome> {
  * the programs are copied to where nobody may read them.
  */
 export function unprivileged(limits: readonly string[]): string[] {
-  const dir = mkdtempSync(join(tmpdir(), "rt-launch-"));
+  const dir = scratchDir("rt-launch-");
   chmodSync(dir, 0o755);
   for (const name of ["rt-launch", "librtnode.so"]) copyFileSync(join(deviceDir, name), join(dir, name));
   const drop = process.getuid?.() === 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] : [];

@@ -1,6 +1,4 @@
 import { execa } from "execa";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import {
@@ -14,6 +12,7 @@ import { MinimumJerk } from "../../examples/arm/nodes/trajectory.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { buildDevicePrograms } from "../device/support.ts";
 import { bundle, startPython, startTypeScript } from "./support.ts";
+import { scratchDir } from "../scratch.ts";
 
 const nodes = join(rtkitRoot, "examples", "arm", "nodes");
 
@@ -55,7 +54,7 @@ test("a move starts and ends at rest, where it was told to", () => {
 });
 
 test("the joint comes to where the planner leads it, whichever node starts first, and again after a restart", async () => {
-  const env = { RTNODE_RUNTIME_DIR: mkdtempSync(join(tmpdir(), "arm-")) };
+  const env = { RTNODE_RUNTIME_DIR: scratchDir("arm-") };
   const planner = startTypeScript(await bundle(join(nodes, "planner.ts")), env);
   await planner.printed(/waiting for the controller/);
   const controller = startPython(join(nodes, "controller.py"), env);

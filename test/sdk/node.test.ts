@@ -1,9 +1,10 @@
-import { mkdtempSync, symlinkSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { symlinkSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { buildDevicePrograms, mayBeRealtime } from "../device/support.ts";
 import { bundle, startPython, startTypeScript, writeProgram } from "./support.ts";
+import { scratchDir } from "../scratch.ts";
 
 beforeAll(buildDevicePrograms);
 
@@ -293,7 +294,7 @@ const again = new DatagramSocket("a", 8);
   const expected = "EAGAIN ENOENT\n0 4 four\n0 EMSGSIZE\nENOENT";
 
   test.each(["Python", "TypeScript"] as const)("%s", async (language) => {
-    const dir = mkdtempSync(join(tmpdir(), "rtnode-"));
+    const dir = scratchDir("rtnode-");
     const env = { RTNODE_RUNTIME_DIR: dir };
     const node =
       language === "Python"
@@ -303,7 +304,7 @@ const again = new DatagramSocket("a", 8);
   });
 
   test("a file that is no socket is not removed", async () => {
-    const dir = mkdtempSync(join(tmpdir(), "rtnode-"));
+    const dir = scratchDir("rtnode-");
     symlinkSync("/etc/hostname", join(dir, "a.sock"));
     const env = { RTNODE_RUNTIME_DIR: dir };
     const python = await startPython(writeProgram("test.py", scripts.Python), env).ended;

@@ -1,10 +1,10 @@
 import { build } from "esbuild";
 import { execa } from "execa";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { deviceDir } from "../device/support.ts";
+import { scratchDir } from "../scratch.ts";
 
 /** How a node ended. */
 export interface Ended {
@@ -45,7 +45,7 @@ function start(words: readonly string[], env: Record<string, string>): Started {
 
 /** Writes a program's text to a file in a new folder. */
 export function writeProgram(name: string, text: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), "rtnode-sdk-")), name);
+  const file = join(scratchDir("rtnode-sdk-"), name);
   writeFileSync(file, text);
   return file;
 }
@@ -58,7 +58,7 @@ export function startPython(file: string, env: Record<string, string> = {}): Sta
 
 /** One ESM file of a TypeScript node and the SDK, for the Node.js of Debian trixie (20). */
 export async function bundle(entry: string): Promise<string> {
-  const outfile = join(mkdtempSync(join(tmpdir(), "rtnode-sdk-")), "node.mjs");
+  const outfile = join(scratchDir("rtnode-sdk-"), "node.mjs");
   await build({
     entryPoints: [entry],
     outfile,
