@@ -54,7 +54,7 @@ export function nodeOf(dir: string, entry: string, changes: Partial<NodeConfig> 
   };
 }
 
-/** A project on an arm64 board; only what bundling reads is more than a placeholder. */
+/** A project on an arm64 board; only what bundling reads means anything. */
 export function projectOf(
   dir: string,
   nodes: readonly NodeConfig[],
