@@ -61,7 +61,7 @@ async function kernelSpeaks(options: KvmTry, signal: AbortSignal): Promise<boole
   }
 }
 
-function tryArguments({ board, host, kernel }: KvmTry, log: string): string[] {
+function tryArguments({ board, kernel }: KvmTry, log: string): string[] {
   return [
     "-nodefaults",
     "-display",
@@ -69,7 +69,7 @@ function tryArguments({ board, host, kernel }: KvmTry, log: string): string[] {
     "-monitor",
     "none",
     "-no-reboot",
-    ...processorArguments({ board, host, accelerator: "kvm" }),
+    ...processorArguments({ board, accelerator: "kvm" }),
     "-m",
     memoryValue(board.qemu.memory),
     "-kernel",

@@ -208,7 +208,6 @@ async function start(options: RunOptions, how: Manner): Promise<StartedMachine> 
     const serialLog = join(dir, "serial.log");
     const args = qemuArguments({
       board,
-      host,
       accelerator,
       cpus: options.cpus ?? board.cpus,
       memory: options.memory ?? board.qemu.memory,
