@@ -33,6 +33,8 @@ export interface ImageConfig {
   readonly hostname: string;
   /** Debian packages asked for by the project, sorted, without those of board and runtimes. */
   readonly packages: readonly string[];
+  /** The state of Debian's archive to build from, `20261101T000000Z`; null for the mirror's present one. */
+  readonly snapshot: string | null;
   /** Lines for authorized_keys (read from the files that the project names). */
   readonly authorizedKeys: readonly string[];
   /** Folders of the project's own overlays, in layering order. */

@@ -106,6 +106,15 @@ const image = z
       .optional()
       .describe("The board's host name; `.local` is announced over mDNS. Default: the project's name."),
     packages: z.array(packageName).optional().describe("Debian packages besides those that board and runtimes need."),
+    snapshot: z
+      .string()
+      .regex(/^\d{8}T\d{6}Z$/, {
+        error: (issue) => say(`${quote(issue.input)} is not a time of a snapshot`, "write it like 20261101T000000Z"),
+      })
+      .optional()
+      .describe(
+        "Take packages from Debian's archive as it was at this time (UTC), from snapshot.debian.org, in place of the mirror's present state.",
+      ),
     ssh: z
       .strictObject({
         authorized_keys: z

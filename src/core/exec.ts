@@ -13,6 +13,8 @@ export interface ExecOptions {
   readonly stdin?: Readable;
   /** Where standard output goes as it comes; without it it is returned. */
   readonly stdout?: Writable;
+  /** Called for every line of standard output (progress), which is returned too. */
+  readonly onStdoutLine?: (line: string) => void;
   /** Called for every line of standard error (progress). */
   readonly onStderrLine?: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -53,6 +55,7 @@ export async function exec(file: string, args: readonly string[], options: ExecO
     options.stdin.pipe(child.stdin);
   }
   if (options.stdout !== undefined) child.stdout?.pipe(options.stdout);
+  if (options.onStdoutLine !== undefined) forEachLine(child.stdout, options.onStdoutLine);
   if (options.onStderrLine !== undefined) forEachLine(child.stderr, options.onStderrLine);
   try {
     const result = await child;

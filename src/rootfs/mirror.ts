@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { usageError } from "../core/errors.ts";
+import { parseStanzas } from "./control.ts";
 
 /** Debian's own mirror network (https://deb.debian.org/): the last resort, and what an image's own sources name. */
 export const DEFAULT_MIRROR: DebianMirror = {
@@ -17,6 +18,8 @@ export interface DebianMirror {
   readonly security: string;
   /** Who chose it, for messages: `--mirror`. */
   readonly origin: string;
+  /** True for a snapshot: a state of the archive that no longer moves. */
+  readonly dated?: boolean;
 }
 
 /**
@@ -73,8 +76,7 @@ export function parseSourcesList(text: string): AptSource[] {
 /** The enabled sources of binary packages in a deb822-style file, sources.list(5). */
 export function parseDeb822Sources(text: string): AptSource[] {
   const sources: AptSource[] = [];
-  for (const stanza of text.split(/\n(?:[ \t]*\n)+/)) {
-    const fields = parseStanza(stanza);
+  for (const fields of parseStanzas(text)) {
     const words = (name: string): string[] => (fields.get(name) ?? "").split(/\s+/).filter((word) => word !== "");
     if (!words("types").includes("deb") || /^(no|false|0|off|without|disable)$/i.test(fields.get("enabled") ?? "yes"))
       continue;
@@ -124,20 +126,4 @@ async function hostMirror(root: string): Promise<DebianMirror | undefined> {
     else if (file.endsWith(".sources")) sources.push(...parseDeb822Sources(text));
   }
   return pickHostMirror(sources);
-}
-
-/** Fields of a deb822 stanza, names in lower case; a line that starts with white space goes on with the field before. */
-function parseStanza(stanza: string): Map<string, string> {
-  const fields = new Map<string, string>();
-  let name = "";
-  for (const line of stanza.split("\n").filter((candidate) => !candidate.startsWith("#"))) {
-    const match = /^([\w-]+):(.*)$/.exec(line);
-    if (match?.[1] !== undefined) {
-      name = match[1].toLowerCase();
-      fields.set(name, match[2]?.trim() ?? "");
-    } else if (/^[ \t]/.test(line) && name !== "") {
-      fields.set(name, `${fields.get(name) ?? ""} ${line.trim()}`);
-    }
-  }
-  return fields;
 }

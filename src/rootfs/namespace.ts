@@ -2,10 +2,13 @@
 export type ForeignPrograms =
   /** The host's CPU runs them. */
   | { readonly kind: "native" }
-  /** The host has an interpreter registered in binfmt_misc that works in a chroot. */
-  | { readonly kind: "registered" }
-  /** The build registers an interpreter in its own user namespace; nothing of the host changes. */
-  | { readonly kind: "private"; readonly interpreter: string; readonly register: string };
+  /**
+   * Each as its twin of the tools tree where there is one, see src/rootfs/dispatch/dispatch.c; the build registers the
+   * dispatcher in its own user namespace, nothing of the host changes.
+   */
+  | { readonly kind: "dispatched"; readonly qemu: string; readonly register: string }
+  /** qemu-user translates every instruction. Without `register` the host has an interpreter registered. */
+  | { readonly kind: "emulated"; readonly register: string | undefined; readonly reason: string };
 
 /** A program with its arguments, for {@link ../core/exec.ts exec}. */
 export interface Command {
@@ -31,7 +34,7 @@ const REGISTER_SCRIPT = [
 
 /** The command that runs `command` as root of a namespace of its own, with foreign programs runnable when asked. */
 export function namespace(command: readonly string[], foreign: ForeignPrograms = { kind: "native" }): Command {
-  const inside =
-    foreign.kind === "private" ? ["sh", "-c", REGISTER_SCRIPT, "sh", foreign.register, ...command] : command;
+  const register = foreign.kind === "native" ? undefined : foreign.register;
+  const inside = register === undefined ? command : ["sh", "-c", REGISTER_SCRIPT, "sh", register, ...command];
   return { file: "unshare", args: [...UNSHARE, ...inside] };
 }

@@ -1,4 +1,6 @@
 import type { Project, Runtime } from "../config/model.ts";
+import type { Demand } from "./lock.ts";
+import { TOOL_PACKAGES } from "./tools-tree.ts";
 
 /** What every image holds besides Debian's essential packages. Recommends are off, so the list is whole. */
 const BASE_PACKAGES: Readonly<Record<string, string>> = {
@@ -32,14 +34,25 @@ const RUNTIME_PACKAGES: Readonly<Record<Runtime, readonly string[]>> = {
   native: [],
 };
 
-/** All packages of a project's image by name, sorted, each once. */
-export function imagePackages(project: Project): string[] {
-  const names = [
+/** What the lock must hold for a project, every list sorted and each name once. */
+export function packageDemand(project: Project): Demand {
+  const { board, nodes, image } = project;
+  const base = [
     ...Object.keys(BASE_PACKAGES),
-    ...project.board.packages,
-    project.board.kernel.package,
-    ...project.nodes.flatMap((node) => RUNTIME_PACKAGES[node.runtime]),
-    ...project.image.packages,
+    ...board.packages,
+    board.kernel.package,
+    ...nodes.flatMap((node) => RUNTIME_PACKAGES[node.runtime]),
   ];
+  return {
+    suite: board.suite,
+    architecture: board.architecture,
+    snapshot: image.snapshot,
+    base: sorted(base),
+    project: sorted(image.packages.filter((name) => !base.includes(name))),
+    tools: sorted(TOOL_PACKAGES),
+  };
+}
+
+function sorted(names: readonly string[]): string[] {
   return [...new Set(names)].toSorted();
 }

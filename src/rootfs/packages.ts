@@ -1,23 +1,56 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { RtkitError } from "../core/errors.ts";
-import type { Project } from "../config/model.ts";
-import { digestOf } from "../pipeline/digest.ts";
-import type { Step } from "../pipeline/step.ts";
-import { foreignPrograms, gatherForeign } from "./foreign.ts";
+import type { Json } from "../pipeline/digest.ts";
+import type { Step, StepContext, StepOutput } from "../pipeline/step.ts";
+import { download, type Sources } from "./downloads.ts";
+import { sourceDateEpoch } from "./source-date.ts";
+import { type BoardLock, type LockedPackage } from "./lock.ts";
 import { bootstrap } from "./mmdebstrap.ts";
-import type { DebianMirror } from "./mirror.ts";
-import { imagePackages } from "./package-list.ts";
+import type { ForeignPrograms } from "./namespace.ts";
+import { NATIVE_FUNCTIONS, foreignInputs, nativeEnv } from "./native.ts";
 import { followProgress } from "./progress.ts";
+import { makeRepository } from "./repository.ts";
 
-/** What {@link packagesStep} is made from besides the project. */
+/** What the steps of this file are made from besides the lock. */
 export interface PackagesOptions {
-  readonly mirror: DebianMirror;
+  readonly lock: BoardLock;
+  readonly sources: Sources;
   /** sysusers.d(5) lines of all overlays, from {@link ./overlay.ts sysusersLines}. */
   readonly sysusers: string;
+  readonly foreign: ForeignPrograms;
+  /** The tools tree, from {@link ./tools-tree.ts toolsTree}, and the digest of its step. */
+  readonly tools: { readonly tree: string; readonly digest: string };
 }
 
-/** Empty host keys keep openssh-server from making real ones, which takes long in emulation and would be thrown away. */
+/** dpkg leaves these out, on the board too: nobody reads manuals there. Licences stay. */
+const LEAN = [
+  "path-exclude=/usr/share/man/*",
+  "path-exclude=/usr/share/info/*",
+  "path-exclude=/usr/share/locale/*",
+  "path-exclude=/usr/share/lintian/*",
+  "path-exclude=/usr/share/doc/*",
+  "path-include=/usr/share/doc/*/copyright",
+];
+
+/** Runs before anything is unpacked. */
+const SETUP_HOOK = ["set -eu", NATIVE_FUNCTIONS, 'native_up "$1"'].join("\n");
+
+/**
+ * Runs when the essential packages are unpacked, by tar, and not configured. dpkg's settings come only now: mmdebstrap
+ * would filter each package with a program that takes longer than unpacking it and removing the rest here.
+ */
+const EXTRACT_HOOK = [
+  "set -eu",
+  'cd "$1"',
+  `cat >etc/dpkg/dpkg.cfg.d/lean <<'END'\n${LEAN.join("\n")}\nEND`,
+  "for folder in man info locale lintian; do",
+  '  [ ! -d "usr/share/$folder" ] || find "usr/share/$folder" -mindepth 1 -delete',
+  "done",
+  "find usr/share/doc ! -type d ! -name copyright -delete",
+  "find usr/share/doc -mindepth 1 -type d -empty -delete",
+].join("\n");
+
+/** Empty host keys keep openssh-server from making real ones, which would be thrown away. */
 const ESSENTIAL_HOOK = [
   "set -eu",
   'mkdir -p "$1/etc/ssh"',
@@ -32,13 +65,14 @@ const ESSENTIAL_HOOK = [
  */
 const CUSTOMIZE_HOOK = [
   "set -eu",
+  NATIVE_FUNCTIONS,
   'chroot "$1" systemd-sysusers - <"$RTKIT_SYSUSERS"',
+  'native_down "$1"',
   'cd "$1"',
   // Identity and secrets: each board makes its own.
   "rm -f etc/ssh/ssh_host_* etc/hostname var/lib/systemd/random-seed var/lib/systemd/credential.secret",
   // What names the build: mirrors, mmdebstrap's settings. Generated files take their place.
   "rm -f etc/apt/sources.list etc/apt/apt.conf.d/99mmdebstrap etc/fstab etc/hosts",
-  "mv etc/dpkg/dpkg.cfg.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/lean",
   // Caches, logs and backups that depend on the order and time of the build.
   "rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock",
   "rm -f var/cache/apt/*.bin var/cache/debconf/*-old var/lib/dpkg/*-old var/cache/ldconfig/aux-cache",
@@ -53,67 +87,138 @@ const CUSTOMIZE_HOOK = [
   "done",
 ].join("\n");
 
-/** dpkg leaves these out, on the board too: nobody reads manuals there. Licences stay. */
-const LEAN = [
-  "path-exclude=/usr/share/man/*",
-  "path-exclude=/usr/share/info/*",
-  "path-exclude=/usr/share/locale/*",
-  "path-exclude=/usr/share/lintian/*",
-  "path-exclude=/usr/share/doc/*",
-  "path-include=/usr/share/doc/*/copyright",
+/** Options of both runs of mmdebstrap. */
+const APT_OPTIONS = [
+  '--aptopt=APT::Install-Recommends "false"',
+  // Nobody is there to be asked questions, and collecting them takes long.
+  "--aptopt=#clear DPkg::Pre-Install-Pkgs",
 ];
 
+/** Puts the tree of the base system in place of unpacking packages. /dev is mmdebstrap's own business. */
+const UNPACK_BASE_HOOK = [
+  "set -eu",
+  'tar --extract --file "$RTKIT_BASE" --directory "$1" --numeric-owner --xattrs --xattrs-include="*" --exclude=./dev',
+  NATIVE_FUNCTIONS,
+  'native_up "$1"',
+].join("\n");
+
+/** apt works on the tree from outside, as mmdebstrap has it do for the base system; see run_install() there. */
+const ADD_PACKAGES_HOOK = [
+  "set -eu",
+  'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes -o Dir::Bin::dpkg=env -o DPkg::Options::=--unset=TMPDIR \\',
+  '  -o DPkg::Options::=dpkg -o "DPkg::Chroot-Directory=$1" install $RTKIT_WANTED',
+].join("\n");
+
 /**
- * The step that installs Debian's packages: the slow one. Its output is `packages.tar`, the tree, clean.
- * Throws RTK_HOST_FOREIGN, RTK_PACKAGE_UNKNOWN, RTK_MIRROR_UNREACHABLE, RTK_PACKAGES_FAILED.
+ * The step that installs what every image of the board has: the slow one. Its output is `packages.tar`, the tree, clean.
+ * Throws RTK_PACKAGES_FAILED and what {@link download} throws.
  */
-export function packagesStep(project: Project, { mirror, sysusers }: PackagesOptions): Step {
-  const { suite, architecture } = project.board;
-  const options = [
+export async function baseStep(options: PackagesOptions): Promise<Step> {
+  const { lock, sources } = options;
+  // apt itself is essential to apt, so that it comes by itself.
+  const named = lock.base.wanted.filter((name) => !name.startsWith("?"));
+  const mmdebstrap = [
     "--variant=apt",
-    `--include=${imagePackages(project).join(",")}`,
-    '--aptopt=APT::Install-Recommends "false"',
-    // Nobody is there to be asked questions, and collecting them takes a minute of emulation.
-    "--aptopt=#clear DPkg::Pre-Install-Pkgs",
-    ...LEAN.map((line) => `--dpkgopt=${line}`),
+    `--include=${named.join(",")}`,
+    ...APT_OPTIONS,
+    `--setup-hook=${SETUP_HOOK}`,
+    `--extract-hook=${EXTRACT_HOOK}`,
     `--essential-hook=${ESSENTIAL_HOOK}`,
     `--customize-hook=${CUSTOMIZE_HOOK}`,
   ];
   return {
     name: "packages",
-    title: `Debian packages (${suite}, ${architecture})`,
-    inputs: {
-      suite,
-      architecture,
-      mirror: digestOf({ archive: mirror.archive, security: mirror.security }),
-      options,
-      sysusers,
-    },
+    title: `Debian packages (${lock.suite}, ${lock.architecture})`,
+    inputs: await inputsOf(options, lock.base.packages, mmdebstrap),
     run: async (outDir, step) => {
-      const foreign = foreignPrograms(await gatherForeign(architecture, step.signal));
-      if (foreign instanceof RtkitError) throw foreign;
-      const scratch = join(outDir, "scratch");
-      const tar = join(outDir, "packages.tar");
-      await mkdir(scratch);
-      try {
-        const users = join(outDir, "sysusers.conf");
-        await writeFile(users, sysusers);
-        await bootstrap({
-          suite,
-          architecture,
-          mirror,
-          foreign,
-          options,
-          tar,
-          scratch,
-          env: { RTKIT_SYSUSERS: users },
-          onLine: followProgress(step.progress),
-          signal: step.signal,
-        });
-        await rm(users);
-      } finally {
-        await rm(scratch, { recursive: true, force: true });
-      }
+      const files = await download(step, lock.base.packages, sources);
+      await install(outDir, step, options, { packages: lock.base.packages, files, mmdebstrap, env: {} });
     },
   };
+}
+
+/**
+ * The step that adds the project's own packages to the base system, so that another one does not install everything
+ * again. Always done in these two steps, so that the order in which a project grew decides nothing.
+ */
+export async function projectPackagesStep(options: PackagesOptions, base: StepOutput): Promise<Step> {
+  const { lock, sources } = options;
+  const { wanted, packages } = lock.project;
+  const mmdebstrap = [
+    "--variant=custom",
+    ...APT_OPTIONS,
+    `--setup-hook=${UNPACK_BASE_HOOK}`,
+    `--essential-hook=${ESSENTIAL_HOOK}`,
+    `--customize-hook=${ADD_PACKAGES_HOOK}`,
+    `--customize-hook=${CUSTOMIZE_HOOK}`,
+  ];
+  return {
+    name: "project-packages",
+    title: `The project's packages (${wanted.join(", ")})`,
+    inputs: { ...(await inputsOf(options, packages, mmdebstrap)), wanted, base: base.digest },
+    run: async (outDir, step) => {
+      const files = await download(step, packages, sources);
+      const env = { RTKIT_BASE: join(base.dir, "packages.tar"), RTKIT_WANTED: wanted.join(" ") };
+      await install(outDir, step, options, { packages, files, mmdebstrap, env });
+    },
+  };
+}
+
+async function inputsOf(
+  { lock, sysusers, foreign, tools }: PackagesOptions,
+  packages: readonly LockedPackage[],
+  mmdebstrap: readonly string[],
+): Promise<{ readonly [key: string]: Json }> {
+  return {
+    suite: lock.suite,
+    architecture: lock.architecture,
+    packages: packages.map(({ sha256 }) => sha256),
+    sourceDateEpoch: sourceDateEpoch(lock),
+    mmdebstrap,
+    sysusers,
+    foreign: await foreignInputs(foreign),
+    // Only dispatched programs come from there.
+    tools: foreign.kind === "dispatched" ? tools.digest : null,
+  };
+}
+
+async function install(
+  outDir: string,
+  step: StepContext,
+  { lock, sysusers, foreign, tools }: PackagesOptions,
+  job: {
+    readonly packages: readonly LockedPackage[];
+    readonly files: readonly string[];
+    readonly mmdebstrap: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+  },
+): Promise<void> {
+  const { suite, architecture } = lock;
+  const scratch = join(outDir, "scratch");
+  const repository = join(outDir, "repository");
+  const users = join(outDir, "sysusers.conf");
+  await mkdir(scratch);
+  await writeFile(users, sysusers);
+  const packages = job.packages.flatMap((locked, index) => {
+    const file = job.files[index];
+    return file === undefined ? [] : [{ locked, file }];
+  });
+  try {
+    await bootstrap({
+      suite,
+      architecture,
+      sources: await makeRepository(repository, { suite, architecture, packages, signal: step.signal }),
+      foreign,
+      options: job.mmdebstrap,
+      tar: join(outDir, "packages.tar"),
+      scratch,
+      sourceDateEpoch: sourceDateEpoch(lock),
+      env: { ...nativeEnv(foreign, tools.tree), ...job.env, RTKIT_SYSUSERS: users },
+      onLine: followProgress(step.progress),
+      signal: step.signal,
+    });
+  } finally {
+    await rm(users, { force: true });
+    for (const folder of [scratch, repository]) await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -1,18 +1,17 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 import type { Toolbox } from "../core/toolbox.ts";
-import { digestOf } from "../pipeline/digest.ts";
 import type { Step, StepOutput } from "../pipeline/step.ts";
 import { hostArchitecture, type Architecture } from "../core/architecture.ts";
-import { bootstrap } from "./mmdebstrap.ts";
-import type { DebianMirror } from "./mirror.ts";
-import { followProgress } from "./progress.ts";
+import { download, type Sources } from "./downloads.ts";
+import type { BoardLock, LockedPackage } from "./lock.ts";
 
-/** Debian packages whose programs builds call; apt adds what they need. */
-const TOOL_PACKAGES = [
+/** What the tools tree holds besides Debian's essential packages, which have the shell and what scripts live on. */
+export const TOOL_PACKAGES: readonly string[] = [
+  // What makes and reads images:
   // mkfs.vfat.
   "dosfstools",
   // mke2fs, e2fsck.
@@ -23,15 +22,35 @@ const TOOL_PACKAGES = [
   "libarchive13t64",
   // mcopy, mmd: files into a FAT file system without mounting it.
   "mtools",
-  // Analyses nodes with the target's own Python version.
+  // Analyses nodes with the target's own Python version; compiles the target's modules.
   "python3",
   "zstd",
+  // What maintainer scripts call, so that it runs as its native twin (dispatch/dispatch.c):
+  // The initramfs's archive.
+  "cpio",
+  // dbus-uuidgen.
+  "dbus-bin",
+  // depmod, modprobe.
+  "kmod",
+  // Compiles schemas and lists of modules.
+  "libglib2.0-bin",
+  // ca-certificates makes its links with it.
+  "openssl",
+  // useradd, groupadd.
+  "passwd",
+  // Scripts that need more than perl-base.
+  "perl",
+  // systemctl, systemd-sysusers, systemd-tmpfiles.
+  "systemd",
+  // systemd-hwdb, udevadm.
+  "udev",
+  "xz-utils",
 ];
 
 /** Where programs are; nothing made the links /bin and /sbin of the merged /usr. */
 const PROGRAM_FOLDERS = ["usr/sbin", "usr/bin"];
 
-/** What tools do not need to run; it would be hashed for nothing. */
+/** What programs do not need to run; it would be hashed for nothing. */
 const EXCLUDED = ["./dev", "./tmp", "./usr/share", "./var", "./usr/lib/systemd", "./usr/lib/udev", "./usr/include"];
 
 /** The dynamic loader of an architecture, and the folder of it and its libraries below usr/lib (Debian policy, multiarch). */
@@ -40,53 +59,43 @@ const LOADERS: Readonly<Record<Architecture, { readonly loader: string; readonly
   arm64: { loader: "ld-linux-aarch64.so.1", triplet: "aarch64-linux-gnu" },
 };
 
-/** The step that makes the tools tree: the host's architecture, the target's suite, unpacked and never configured. */
-export function toolsStep(suite: string, mirror: DebianMirror): Step {
+/**
+ * Unpacks package files into "$1" with the tar options up to `--`; no script of theirs runs. dpkg-deb's own --extract
+ * would put folders in place of base-files' links /bin, /lib and /sbin, so that package comes first, and tar keeps them.
+ */
+const EXTRACT_SCRIPT = [
+  "set -eu",
+  "umask 022",
+  "tree=$1",
+  "shift",
+  "excluded=",
+  'while [ "$1" != -- ]; do excluded="$excluded --exclude=$1"; shift; done',
+  "shift",
+  "for deb; do",
+  '  dpkg-deb --fsys-tarfile "$deb" | tar --extract --directory "$tree" --keep-directory-symlink --no-same-owner $excluded',
+  "done",
+].join("\n");
+
+/**
+ * The step that makes the tools tree: the host's architecture, the target's suite, unpacked and never configured. Image
+ * tools run from it, and the maintainer scripts of a foreign target.
+ */
+export function toolsStep(lock: BoardLock, sources: Sources): Step {
   const architecture = requireHostArchitecture();
-  const options = ["--variant=extract", `--include=${TOOL_PACKAGES.join(",")}`];
+  const { packages } = lock.tools[architecture];
   return {
     name: "tools",
-    title: `Build tools (${suite}, ${architecture})`,
-    inputs: {
-      suite,
-      architecture,
-      mirror: digestOf({ archive: mirror.archive, security: mirror.security }),
-      options,
-      excluded: EXCLUDED,
-    },
+    title: `Build tools (${lock.suite}, ${architecture})`,
+    inputs: { packages: packages.map(({ sha256 }) => sha256), excluded: EXCLUDED, script: EXTRACT_SCRIPT },
     run: async (outDir, step) => {
-      const scratch = join(outDir, "scratch");
       const tree = join(outDir, "tree");
-      await mkdir(scratch);
       await mkdir(tree);
-      const tar = join(outDir, "tools.tar");
-      await bootstrap({
-        suite,
-        architecture,
-        mirror,
-        foreign: { kind: "native" },
-        options,
-        tar,
-        scratch,
-        onLine: followProgress(step.progress),
-        signal: step.signal,
-      });
-      await exec(
-        "tar",
-        [
-          "--extract",
-          "--file",
-          tar,
-          "--directory",
-          tree,
-          "--no-same-owner",
-          "--no-same-permissions",
-          ...EXCLUDED.map((path) => `--exclude=${path}`),
-        ],
-        { signal: step.signal },
-      );
-      await rm(tar);
-      await rm(scratch, { recursive: true });
+      const files = await download(step, packages, sources);
+      step.progress("unpacking");
+      const isFirst = ({ name }: LockedPackage): boolean => name === "base-files";
+      const order = [...packages.entries()].toSorted(([, a], [, b]) => Number(isFirst(b)) - Number(isFirst(a)));
+      const debs = order.flatMap(([index]) => files[index] ?? []);
+      await exec("sh", ["-c", EXTRACT_SCRIPT, "sh", tree, ...EXCLUDED, "--", ...debs], { signal: step.signal });
     },
   };
 }
@@ -97,7 +106,7 @@ export function toolsStep(suite: string, mirror: DebianMirror): Step {
  * site of the host or the user, no PYTHON* variables) and writes no bytecode.
  */
 export function openTools(output: StepOutput): Toolbox {
-  const tree = join(output.dir, "tree");
+  const tree = toolsTree(output);
   const { loader, triplet } = LOADERS[requireHostArchitecture()];
   const libraries = [`usr/lib/${triplet}`, "usr/lib"].map((folder) => join(tree, folder)).join(":");
   return {
@@ -123,6 +132,11 @@ export function openTools(output: StepOutput): Toolbox {
       });
     },
   };
+}
+
+/** The folder of the tools tree in its step's output. */
+export function toolsTree(output: StepOutput): string {
+  return join(output.dir, "tree");
 }
 
 function requireHostArchitecture(): Architecture {

@@ -1,0 +1,153 @@
+import type { Architecture } from "../core/architecture.ts";
+
+/**
+ * `rtkit.lock`, the file beside the project file that says exactly which packages an image is made of. Builds read it,
+ * `rtkit update` moves it. Everything in this file is pure.
+ */
+export interface Lock {
+  readonly format: 1;
+  /** What each board's image is made of, by the board's name. */
+  readonly boards: Readonly<Record<string, BoardLock>>;
+}
+
+/** What one board's image is made of, and from which state of the archive. */
+export interface BoardLock {
+  readonly suite: string;
+  readonly architecture: Architecture;
+  /** The snapshot of the archive that the project asks for, `20261101T000000Z`; null for the mirror's present state. */
+  readonly snapshot: string | null;
+  /** The archive's state: the date of each suite's Release file, ISO 8601. */
+  readonly releases: readonly { readonly suite: string; readonly date: string }[];
+  /** What rtkit, board and runtimes need. */
+  readonly base: PackageSet;
+  /** What the project's `image.packages` add to it. */
+  readonly project: PackageSet;
+  /** The programs that build the image, for each kind of host. */
+  readonly tools: Readonly<Record<Architecture, PackageSet>>;
+}
+
+/** Packages that were asked for by name, and all that come with them. */
+export interface PackageSet {
+  readonly wanted: readonly string[];
+  /** Sorted by name. */
+  readonly packages: readonly LockedPackage[];
+}
+
+/** One package file of the archive. */
+export interface LockedPackage {
+  readonly name: string;
+  readonly version: string;
+  /** The package's own: the set's, or `all`. */
+  readonly architecture: string;
+  readonly sha256: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Which archive has it, see {@link ./mirror.ts DebianMirror}. */
+  readonly archive: "archive" | "security";
+  /** Path below that archive's root, not escaped: `pool/main/…/name_version_arch.deb`. */
+  readonly path: string;
+}
+
+/** What a project asks of its lock. */
+export interface Demand {
+  readonly suite: string;
+  readonly architecture: Architecture;
+  readonly snapshot: string | null;
+  readonly base: readonly string[];
+  readonly project: readonly string[];
+  readonly tools: readonly string[];
+}
+
+/** A package whose version moved, came (`from` is null) or went (`to` is null). */
+export interface PackageMove {
+  readonly name: string;
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+/** Why a lock is not what a demand asks for, a sentence each; empty when it is. */
+export function unmetDemands(lock: BoardLock | undefined, demand: Demand): string[] {
+  if (lock === undefined) return ["the board is not in rtkit.lock"];
+  const reasons: string[] = [];
+  for (const key of ["suite", "architecture"] as const) {
+    if (lock[key] !== demand[key]) reasons.push(`the ${key} is ${demand[key]}, locked is ${lock[key]}`);
+  }
+  if (lock.snapshot !== demand.snapshot) {
+    reasons.push(`the snapshot is ${demand.snapshot ?? "none"}, locked is ${lock.snapshot ?? "none"}`);
+  }
+  const compare = (asked: readonly string[], locked: readonly string[]): void => {
+    for (const name of asked) if (!locked.includes(name)) reasons.push(`${name} is asked for and not locked`);
+    for (const name of locked) if (!asked.includes(name)) reasons.push(`${name} is locked and no longer asked for`);
+  };
+  compare([...demand.base, ...demand.project], [...lock.base.wanted, ...lock.project.wanted]);
+  for (const set of Object.values(lock.tools)) compare(demand.tools, set.wanted);
+  return [...new Set(reasons)];
+}
+
+/** All packages of a board's image, sorted by name. */
+export function imageSet(lock: BoardLock): LockedPackage[] {
+  return [...lock.base.packages, ...lock.project.packages].toSorted(byName);
+}
+
+/** What moved in a board's image from one lock to another, by name; tools do not count. */
+export function movedPackages(before: BoardLock | undefined, after: BoardLock): PackageMove[] {
+  const old = new Map((before === undefined ? [] : imageSet(before)).map(({ name, version }) => [name, version]));
+  const now = new Map(imageSet(after).map(({ name, version }) => [name, version]));
+  return [...new Set([...old.keys(), ...now.keys()])].toSorted().flatMap((name) => {
+    const [from, to] = [old.get(name) ?? null, now.get(name) ?? null];
+    return from === to ? [] : [{ name, from, to }];
+  });
+}
+
+/** A move as one line: `libssl3t64  3.5.1-1 → 3.5.4-1`. */
+export function describeMove({ name, from, to }: PackageMove): string {
+  if (from === null) return `${name}  new: ${to}`;
+  return to === null ? `${name}  gone: ${from}` : `${name}  ${from} → ${to}`;
+}
+
+/** The newest Release date of a lock in seconds since 1970: the time that an image's files are given. */
+export function releaseTime({ releases }: BoardLock): number {
+  return Math.max(...releases.map(({ date }) => Math.floor(Date.parse(date) / 1000)));
+}
+
+/** A lock with another section for one board; boards in order of their names. */
+export function withBoard(lock: Lock | undefined, board: string, section: BoardLock): Lock {
+  const boards = { ...lock?.boards, [board]: section };
+  const sorted = Object.entries(boards).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return { format: 1, boards: Object.fromEntries(sorted) };
+}
+
+/** The lock's text: JSON with one package on each line, so that a difference is read as one. */
+export function printLock(lock: Lock): string {
+  const list = (items: readonly object[], indent: string): string =>
+    items.length === 0 ? "[]" : `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
+  const set = ({ wanted, packages }: PackageSet, indent: string): string =>
+    [
+      "{",
+      `${indent}  "wanted": ${JSON.stringify(wanted)},`,
+      `${indent}  "packages": ${list(packages, `${indent}  `)}`,
+      `${indent}}`,
+    ].join("\n");
+  const board = (name: string, section: BoardLock): string =>
+    [
+      `    ${JSON.stringify(name)}: {`,
+      `      "suite": ${JSON.stringify(section.suite)},`,
+      `      "architecture": ${JSON.stringify(section.architecture)},`,
+      `      "snapshot": ${JSON.stringify(section.snapshot)},`,
+      `      "releases": ${list(section.releases, "      ")},`,
+      `      "base": ${set(section.base, "      ")},`,
+      `      "project": ${set(section.project, "      ")},`,
+      `      "tools": {`,
+      Object.entries(section.tools)
+        .map(([architecture, tools]) => `        "${architecture}": ${set(tools, "        ")}`)
+        .join(",\n"),
+      "      }",
+      "    }",
+    ].join("\n");
+  const boards = Object.entries(lock.boards).map(([name, section]) => board(name, section));
+  return `{\n  "format": 1,\n  "boards": {\n${boards.join(",\n")}\n  }\n}\n`;
+}
+
+export function byName(a: LockedPackage, b: LockedPackage): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import { hostArchitecture, type Architecture } from "../core/architecture.ts";
+import { rtkitRoot } from "../core/paths.ts";
+import { digestTree } from "../pipeline/digest.ts";
+import type { ForeignPrograms } from "./namespace.ts";
+
+/** Where the dispatcher's source and its deny list are. */
+const DISPATCH = join(rtkitRoot, "src", "rootfs", "dispatch");
+
+/** The deny list: programs that never run as their native twin. */
+const DENY_LIST = join(DISPATCH, "deny.list");
+
+/** The dispatcher for this host, as `make -C src/rootfs/dispatch` leaves it. */
+export function dispatcherPath(): string {
+  return join(rtkitRoot, "build", "host", hostArchitecture() ?? process.arch, "dispatch");
+}
+
+/**
+ * What of the host's architecture appears in the target's root at its own path, so that native programs find loader and
+ * libraries: [kind, path in the tools tree and in the target]. Multiarch keeps them apart from the target's own.
+ */
+const LIBRARIES: Readonly<Record<Architecture, readonly (readonly ["folder" | "file", string])[]>> = {
+  amd64: [
+    ["folder", "usr/lib/x86_64-linux-gnu"],
+    ["folder", "usr/lib64"],
+  ],
+  arm64: [
+    ["folder", "usr/lib/aarch64-linux-gnu"],
+    ["file", "usr/lib/ld-linux-aarch64.so.1"],
+  ],
+};
+
+/**
+ * Shell functions for mmdebstrap's hooks, which run in the build's own mount namespace: `native_up TREE` mounts what the
+ * dispatcher and native programs need inside TREE, `native_down TREE` leaves TREE as if nothing had been there. They read
+ * the environment of {@link nativeEnv} and do nothing without it.
+ */
+export const NATIVE_FUNCTIONS = [
+  "native_up() {",
+  '  [ -n "${NATIVE_TOOLS:-}" ] || return 0',
+  '  mkdir -p "$1/.native"',
+  '  mount -t tmpfs -o mode=755,size=1m native "$1/.native"',
+  '  mkdir "$1/.native/tree"',
+  '  mount --bind "$NATIVE_TOOLS" "$1/.native/tree"',
+  '  : >"$1/.native/qemu"',
+  '  mount --bind "$NATIVE_QEMU" "$1/.native/qemu"',
+  '  cp "$NATIVE_DENY" "$1/.native/deny"',
+  // Links of the merged /usr which the target's own packages do not bring.
+  '  if [ "$NATIVE_LIB64" = yes ] && [ ! -e "$1/lib64" ]; then ln -s usr/lib64 "$1/lib64"; : >"$1/.native/made-lib64"; fi',
+  "  for entry in $NATIVE_LIBRARIES; do",
+  '    path=${entry#*:}',
+  '    case $entry in',
+  '    folder:*) mkdir -p "$1/$path" ;;',
+  '    file:*) mkdir -p "$1/${path%/*}"; : >"$1/$path" ;;',
+  "    esac",
+  '    mount --bind "$NATIVE_TOOLS/$path" "$1/$path"',
+  "  done",
+  "}",
+  "native_down() {",
+  '  [ -n "${NATIVE_TOOLS:-}" ] || return 0',
+  "  for entry in $NATIVE_LIBRARIES; do",
+  '    path=${entry#*:}',
+  '    umount "$1/$path"',
+  '    case $entry in',
+  '    folder:*) rmdir "$1/$path" ;;',
+  '    file:*) rm "$1/$path" ;;',
+  "    esac",
+  "  done",
+  '  if [ -e "$1/.native/made-lib64" ]; then rm "$1/lib64"; fi',
+  '  umount "$1/.native/qemu" "$1/.native/tree" "$1/.native"',
+  '  rmdir "$1/.native"',
+  "}",
+].join("\n");
+
+/** The environment that makes {@link NATIVE_FUNCTIONS} work; empty when nothing is dispatched. */
+export function nativeEnv(foreign: ForeignPrograms, toolsTree: string): Record<string, string> {
+  if (foreign.kind !== "dispatched") return {};
+  const host = requireHost();
+  return {
+    NATIVE_TOOLS: toolsTree,
+    NATIVE_QEMU: foreign.qemu,
+    NATIVE_DENY: DENY_LIST,
+    NATIVE_LIB64: host === "amd64" ? "yes" : "no",
+    NATIVE_LIBRARIES: LIBRARIES[host].map((entry) => entry.join(":")).join(" "),
+  };
+}
+
+/** What of the way programs run decides a tree's content: the dispatcher by its source, as any compiler makes the same. */
+export async function foreignInputs(foreign: ForeignPrograms): Promise<string> {
+  return foreign.kind === "dispatched" ? `dispatched ${await digestTree(DISPATCH)}` : foreign.kind;
+}
+
+function requireHost(): Architecture {
+  const host = hostArchitecture();
+  if (host === undefined) throw new Error("dispatched on an unknown host");
+  return host;
+}
