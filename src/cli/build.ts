@@ -13,6 +13,8 @@ interface BuildOptions extends GlobalOptions {
   readonly project?: string;
   readonly board?: string;
   readonly mirror?: string;
+  readonly locked?: true;
+  readonly emulate?: true;
 }
 
 /** `rtkit build` */
@@ -21,6 +23,8 @@ export const buildCommand: CommandMaker = (onEnd) =>
     .description("Build the board's image out of the project's nodes, into out/<board>/.")
     .option("--board <board>", "build for this board in place of the project file's")
     .option("--mirror <uri>", "Debian mirror (default: $RTKIT_DEBIAN_MIRROR, else this host's own, else Debian's)")
+    .option("--locked", "fail when rtkit.lock is not what the project asks for, in place of mending it")
+    .option("--emulate", "run the packages' own programs in an emulator, not as native twins (slow; for comparison)")
     .action(async (options: BuildOptions) => {
       onEnd(
         await runCommand(options, async (context) => {
@@ -28,7 +32,11 @@ export const buildCommand: CommandMaker = (onEnd) =>
           warn(context, warnings);
           // Imported when needed: esbuild and the image's formats are of no use to other commands.
           const { buildImage } = await import("./build/build-image.ts");
-          const built = await buildImage(context, project, { mirror: options.mirror });
+          const built = await buildImage(context, project, {
+            mirror: options.mirror,
+            locked: options.locked === true,
+            emulate: options.emulate === true,
+          });
           return { result: built, text: describe(built, project) };
         }),
       );

@@ -40,6 +40,7 @@ export function resolveProject(
     image: {
       hostname: input.image?.hostname ?? input.name,
       packages: [...new Set(input.image?.packages)].toSorted(),
+      snapshot: input.image?.snapshot ?? null,
       authorizedKeys,
       overlays: facts.overlays.map(({ folder }) => folder.path),
     },

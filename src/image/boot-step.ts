@@ -56,6 +56,7 @@ export function bootStep(options: {
     title: `Boot partition (${input.board.firmware.family})`,
     inputs: {
       tools: tools.digest,
+      sourceDateEpoch: tools.sourceDateEpoch,
       partition: partitionInputs(partition),
       files: Object.fromEntries([...files].map(([path, source]) => [path, sourceDigest(source, packages)])),
       kernelConfig: packages.files["kernel/config"]?.sha256,

@@ -4,7 +4,6 @@ import type { Readable } from "node:stream";
 import { extract, pack, type Header, type Pack } from "tar-stream";
 import type { Toolbox } from "../core/toolbox.ts";
 import type { Step } from "../pipeline/step.ts";
-import { SOURCE_DATE_EPOCH } from "../rootfs/mmdebstrap.ts";
 import type { ContentSize } from "./content-size.ts";
 import { ext4Step } from "./ext4-step.ts";
 import type { PlacedPartition } from "./layout.ts";
@@ -29,7 +28,7 @@ export function dataStep(options: {
   return ext4Step("data", "Data partition", {
     tools,
     partition,
-    tar: { digest: { release: release.sha256, id: release.id }, open: async () => dataTar(release) },
+    tar: { digest: { release: release.sha256, id: release.id }, open: async () => dataTar(release, tools.sourceDateEpoch) },
   });
 }
 
@@ -40,13 +39,24 @@ export function dataContentSize(release: ReleaseTar, nodes: number): ContentSize
 }
 
 /** The content of the data partition as a tar stream: all of root, readable by everyone, writable by nobody else. */
-export function dataTar(release: ReleaseTar): Readable {
+export function dataTar(release: ReleaseTar, sourceDateEpoch: number): Readable {
   const tar = pack();
-  fill(tar, release).catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))));
+  fill(tar, release, sourceDateEpoch).catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))));
   return tar as unknown as Readable;
 }
 
-async function fill(tar: Pack, release: ReleaseTar): Promise<void> {
+async function fill(tar: Pack, release: ReleaseTar, sourceDateEpoch: number): Promise<void> {
+  const mtime = new Date(sourceDateEpoch * 1000);
+  const header = (name: string, type: Header["type"], mode: number): Partial<Header> & { name: string } => ({
+    name,
+    type,
+    mode,
+    uid: 0,
+    gid: 0,
+    uname: "root",
+    gname: "root",
+    mtime,
+  });
   const root = `releases/${release.id}`;
   const folders = new Set<string>();
   const addFolders = (path: string): void => {
@@ -76,12 +86,4 @@ async function fill(tar: Pack, release: ReleaseTar): Promise<void> {
   }
   tar.entry({ ...header("current", "symlink", 0o777), linkname: root });
   tar.finalize();
-}
-
-function header(
-  name: string,
-  type: "file" | "directory" | "symlink",
-  mode: number,
-): Partial<Header> & { name: string } {
-  return { name, type, mode, uid: 0, gid: 0, uname: "root", gname: "root", mtime: new Date(SOURCE_DATE_EPOCH * 1000) };
 }

@@ -34,7 +34,7 @@ export function emptyStep(options: { readonly tools: Toolbox; readonly partition
   return {
     name,
     title,
-    inputs: { tools: tools.digest, partition: partitionInputs(partition) },
+    inputs: { tools: tools.digest, sourceDateEpoch: tools.sourceDateEpoch, partition: partitionInputs(partition) },
     run: async (outDir, { signal }) => {
       const { size, name: label, fsUuid: serial } = partition;
       await makeFat(tools, {
@@ -60,7 +60,7 @@ export function ext4Step(
   return {
     name,
     title,
-    inputs: { tools: tools.digest, partition: partitionInputs(partition), tar: tar === null ? null : tar.digest },
+    inputs: { tools: tools.digest, sourceDateEpoch: tools.sourceDateEpoch, partition: partitionInputs(partition), tar: tar === null ? null : tar.digest },
     run: async (outDir, { signal, progress }) => {
       progress("writing the file system");
       await makeExt4(tools, {

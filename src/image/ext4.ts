@@ -7,7 +7,6 @@ import { formatSize } from "../core/units.ts";
 import { BLOCK_SIZE, mergeSpans, type BlockSpan } from "./block-map.ts";
 import { BYTES_PER_INODE, JOURNAL_BYTES, RESERVED_PERCENT } from "./content-size.ts";
 import { uuidOf } from "./identity.ts";
-import { reproducibleEnv } from "./reproducible.ts";
 
 /** What an ext4 file system is made of. */
 export interface Ext4Options {
@@ -79,7 +78,6 @@ export async function makeExt4(tools: Toolbox, options: Ext4Options): Promise<vo
   args.push(file, String(size / BLOCK_SIZE));
   try {
     await tools.run("mke2fs", args, {
-      env: reproducibleEnv,
       ...(tar === null ? {} : { stdin: tar }),
       signal: signal === undefined ? broken.signal : AbortSignal.any([signal, broken.signal]),
     });
@@ -93,7 +91,7 @@ export async function makeExt4(tools: Toolbox, options: Ext4Options): Promise<vo
 
 /** Blocks that the file system in an image has allocated, asked of dumpe2fs(8). */
 export async function ext4BlocksInUse(tools: Toolbox, file: string): Promise<BlockSpan[]> {
-  const { stdout } = await tools.run("dumpe2fs", [file], { env: reproducibleEnv });
+  const { stdout } = await tools.run("dumpe2fs", [file]);
   return parseDumpe2fs(stdout);
 }
 

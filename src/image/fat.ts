@@ -4,7 +4,6 @@ import type { Toolbox } from "../core/toolbox.ts";
 import { BLOCK_SIZE, mergeSpans, type BlockSpan } from "./block-map.ts";
 import { makeSparse } from "./ext4.ts";
 import { readExactly } from "./map-file.ts";
-import { reproducibleEnv } from "./reproducible.ts";
 
 /** Where a file's content comes from: a file on the host, or a text. */
 export type FileSource = { readonly file: string } | { readonly text: string };
@@ -33,7 +32,7 @@ const MIN_CLUSTERS = 68_000;
 export async function makeFat(tools: Toolbox, options: FatOptions): Promise<void> {
   const { file, size, label, serial, files, signal } = options;
   await makeSparse(file, size);
-  const run = { env: reproducibleEnv, ...(signal === undefined ? {} : { signal }) };
+  const run = signal === undefined ? {} : { signal };
   const clusterSectors = [8, 4, 2].find((sectors) => size / SECTOR / sectors > MIN_CLUSTERS) ?? 1;
   const format = ["-i", file, "-F", "-c", String(clusterSectors), "-v", label, "-N", serial.replace("-", ""), "::"];
   await tools.run("mformat", format, run);
@@ -50,7 +49,6 @@ export async function makeFat(tools: Toolbox, options: FatOptions): Promise<void
 /** Paths of all files in the FAT file system at `offset` bytes of an image, sorted, without a leading `/`. */
 export async function listFat(tools: Toolbox, image: string, offset: number): Promise<string[]> {
   const { stdout } = await tools.run("mdir", ["-i", `${image}@@${offset}`, "-/", "-b", "::/"], {
-    env: reproducibleEnv,
   });
   return stdout
     .split("\n")
@@ -67,12 +65,12 @@ export async function copyFromFat(
   path: string,
   target: string,
 ): Promise<void> {
-  await tools.run("mcopy", ["-n", "-i", `${image}@@${offset}`, `::/${path}`, target], { env: reproducibleEnv });
+  await tools.run("mcopy", ["-n", "-i", `${image}@@${offset}`, `::/${path}`, target]);
 }
 
 /** The text of one file in the FAT file system at `offset` bytes of an image. */
 export async function readFatText(tools: Toolbox, image: string, offset: number, path: string): Promise<string> {
-  const { stdout } = await tools.run("mtype", ["-i", `${image}@@${offset}`, `::/${path}`], { env: reproducibleEnv });
+  const { stdout } = await tools.run("mtype", ["-i", `${image}@@${offset}`, `::/${path}`]);
   return stdout;
 }
 

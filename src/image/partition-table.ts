@@ -1,7 +1,6 @@
 import type { Toolbox } from "../core/toolbox.ts";
 import { BLOCK_SIZE, type BlockSpan } from "./block-map.ts";
 import { ALIGNMENT, type Layout, type PlacedPartition } from "./layout.ts";
-import { reproducibleEnv } from "./reproducible.ts";
 
 const SECTOR = 512;
 
@@ -51,7 +50,6 @@ export async function writePartitionTable(
   const args = ["--quiet", "--no-reread", "--no-tell-kernel", "--wipe", "never", "--wipe-partitions", "never", image];
   await tools.run("sfdisk", args, {
     input: sfdiskScript(layout),
-    env: reproducibleEnv,
     ...(signal === undefined ? {} : { signal }),
   });
 }

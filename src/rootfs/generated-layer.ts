@@ -1,6 +1,6 @@
 import type { Project } from "../config/model.ts";
 import type { Layer, LayerEntry } from "./layer.ts";
-import { COMPONENTS } from "./mmdebstrap.ts";
+import { COMPONENTS } from "./apt.ts";
 import { DEFAULT_MIRROR } from "./mirror.ts";
 
 /** A partition as /etc/fstab needs it. */
@@ -38,6 +38,8 @@ export function generatedLayer(project: Project, { partitions, cmdline }: Genera
   const raspberry = project.board.firmware.family === "raspberrypi";
   const entries: LayerEntry[] = [
     text("etc/apt/sources.list.d/debian.sources", imageSources(project.board.suite)),
+    // systemd starts the clock of a board that has none at this file's time (systemd(1)), which is the image's own.
+    text("usr/lib/clock-epoch", ""),
     text("etc/fstab", fstab(partitions)),
     text("etc/hostname", `${hostname}\n`),
     text("etc/hosts", hosts(hostname)),

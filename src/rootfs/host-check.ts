@@ -8,6 +8,7 @@ import { exec } from "../core/exec.ts";
 import { formatSize } from "../core/units.ts";
 import { findProgram, foreignPrograms, gatherForeign, type ForeignFacts } from "./foreign.ts";
 import { namespace } from "./namespace.ts";
+import { dispatcherPath } from "./native.ts";
 
 /** Programs a build calls on the host, with the Debian package of each. The rest come from the tools tree. */
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -147,7 +148,7 @@ async function gatherHost(target: Architecture, cacheDir: string, signal?: Abort
     freeBytes: disk.bavail * disk.bsize,
     cacheDir,
     cacheExecutable: !isNoexec(await readText("/proc/self/mountinfo"), folder),
-    foreign: await gatherForeign(target, signal),
+    foreign: await gatherForeign(target, dispatcherPath(), signal),
   };
 }
 

@@ -6,7 +6,6 @@ import { pack, type Pack } from "tar-stream";
 import { RtkitError } from "../core/errors.ts";
 import { contentSize } from "./layer.ts";
 import type { LayerPlan, PlacedEntry } from "./layer-plan.ts";
-import { SOURCE_DATE_EPOCH } from "./mmdebstrap.ts";
 
 /** Bytes copied at once: what is held in memory. */
 const CHUNK = 1 << 20;
@@ -19,18 +18,20 @@ const END_OF_TAR = Buffer.alloc(1024);
 /**
  * The tar of a plan as a stream. Entries of packages are copied byte by byte, so owners, modes, extended attributes
  * (also binary ones such as security.capability), hard links and devices stay as they are. The same plan over the same
- * tar gives the same bytes. Throws RTK_OVERLAY_CHANGED when a file of a layer changed its size meanwhile.
+ * tar and the same time give the same bytes. `sourceDateEpoch` is the time of entries that are not copied, in seconds
+ * since 1970. Throws RTK_OVERLAY_CHANGED when a file of a layer changed its size meanwhile.
  */
-export function layeredTar(packagesTar: string, plan: LayerPlan): Readable {
-  return Readable.from(chunks(packagesTar, plan), { objectMode: false, highWaterMark: CHUNK });
+export function layeredTar(packagesTar: string, plan: LayerPlan, sourceDateEpoch: number): Readable {
+  const mtime = new Date(sourceDateEpoch * 1000);
+  return Readable.from(chunks(packagesTar, plan, mtime), { objectMode: false, highWaterMark: CHUNK });
 }
 
-async function* chunks(packagesTar: string, plan: LayerPlan): AsyncGenerator<Buffer> {
+async function* chunks(packagesTar: string, plan: LayerPlan, mtime: Date): AsyncGenerator<Buffer> {
   const file = await open(packagesTar);
   try {
     for (const piece of plan.pieces) {
       if (piece.kind === "keep") yield* copy(file, piece.offset, piece.length);
-      else yield* entryBytes(piece.entry);
+      else yield* entryBytes(piece.entry, mtime);
     }
   } finally {
     await file.close();
@@ -49,10 +50,10 @@ async function* copy(file: FileHandle, offset: number, length: number): AsyncGen
 }
 
 /** Header, content and padding of one entry: a tar of its own without the end mark. */
-async function* entryBytes(entry: PlacedEntry): AsyncGenerator<Buffer> {
+async function* entryBytes(entry: PlacedEntry, mtime: Date): AsyncGenerator<Buffer> {
   const writer = pack();
   let failure: unknown;
-  const written = writeEntry(writer, entry).catch((error: unknown) => {
+  const written = writeEntry(writer, entry, mtime).catch((error: unknown) => {
     failure = error;
     // Without an error of its own: streams inside tar-stream would throw it where nobody catches it.
     writer.destroy();
@@ -72,7 +73,7 @@ async function* entryBytes(entry: PlacedEntry): AsyncGenerator<Buffer> {
   if (last?.length !== END_OF_TAR.length) throw new Error("tar-stream did not end its tar with one piece");
 }
 
-async function writeEntry(writer: Pack, entry: PlacedEntry): Promise<void> {
+async function writeEntry(writer: Pack, entry: PlacedEntry, mtime: Date): Promise<void> {
   const { content } = entry;
   const headers = {
     name: content.kind === "directory" ? `./${entry.path}/` : `./${entry.path}`,
@@ -81,7 +82,7 @@ async function writeEntry(writer: Pack, entry: PlacedEntry): Promise<void> {
     uid: entry.uid,
     gid: entry.gid,
     size: contentSize(content),
-    mtime: new Date(SOURCE_DATE_EPOCH * 1000),
+    mtime,
     ...(content.kind === "symlink" ? { linkname: content.target } : {}),
   };
   if (content.kind === "file") await copyFile(writer.entry(headers), content);

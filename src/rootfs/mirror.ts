@@ -37,6 +37,21 @@ export async function chooseMirror(
   return (await hostMirror(root)) ?? DEFAULT_MIRROR;
 }
 
+/** Where Debian keeps every state of its archive; below it are `debian/<time>` and `debian-security/<time>`. */
+const SNAPSHOT_ARCHIVE = "https://snapshot.debian.org/archive";
+
+/**
+ * The archive as it was at a time (`20261101T000000Z`), from $RTKIT_DEBIAN_SNAPSHOT or snapshot.debian.org, which takes
+ * any time and gives the state before it. Throws RTK_MIRROR_INVALID.
+ */
+export function snapshotMirror(time: string, env: NodeJS.ProcessEnv = process.env): DebianMirror {
+  const own = env["RTKIT_DEBIAN_SNAPSHOT"];
+  const base = own === undefined || own === "" ? SNAPSHOT_ARCHIVE : own;
+  const origin = own === undefined || own === "" ? "Debian's snapshot archive" : "RTKIT_DEBIAN_SNAPSHOT";
+  const { archive } = parseMirror(base, origin);
+  return { archive: `${archive}/debian/${time}`, security: `${archive}/debian-security/${time}`, origin, dated: true };
+}
+
 /**
  * A mirror from the URI of its archive; the security archive is its sibling `debian-security`, as on Debian's own
  * mirrors. `origin` names the option or variable it came from. Throws RTK_MIRROR_INVALID.

@@ -32,6 +32,8 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
     SOURCE_DATE_EPOCH: String(job.sourceDateEpoch),
     LC_ALL: "C.UTF-8",
     TZ: "UTC",
+    // Kernel packages make no initramfs, see /etc/kernel/postinst.d/initramfs-tools.
+    INITRD: "No",
     ...job.env,
   };
   const command = namespace(

@@ -1,8 +1,12 @@
 import { join } from "node:path";
 import { hostArchitecture, type Architecture } from "../core/architecture.ts";
 import { rtkitRoot } from "../core/paths.ts";
-import { digestTree } from "../pipeline/digest.ts";
+import { RtkitError } from "../core/errors.ts";
+import { digestTree, type Json } from "../pipeline/digest.ts";
+import type { StepContext } from "../pipeline/step.ts";
+import { foreignPrograms, gatherForeign } from "./foreign.ts";
 import type { ForeignPrograms } from "./namespace.ts";
+import { retargetDpkg } from "./retarget.ts";
 
 /** Where the dispatcher's source and its deny list are. */
 const DISPATCH = join(rtkitRoot, "src", "rootfs", "dispatch");
@@ -39,12 +43,13 @@ export const NATIVE_FUNCTIONS = [
   "native_up() {",
   '  [ -n "${NATIVE_TOOLS:-}" ] || return 0',
   '  mkdir -p "$1/.native"',
-  '  mount -t tmpfs -o mode=755,size=1m native "$1/.native"',
+  '  mount -t tmpfs -o mode=755,size=16m native "$1/.native"',
   '  mkdir "$1/.native/tree"',
   '  mount --bind "$NATIVE_TOOLS" "$1/.native/tree"',
   '  : >"$1/.native/qemu"',
   '  mount --bind "$NATIVE_QEMU" "$1/.native/qemu"',
   '  cp "$NATIVE_DENY" "$1/.native/deny"',
+  '  cp -r "$NATIVE_RETARGETED" "$1/.native/retargeted"',
   // Links of the merged /usr which the target's own packages do not bring.
   '  if [ "$NATIVE_LIB64" = yes ] && [ ! -e "$1/lib64" ]; then ln -s usr/lib64 "$1/lib64"; : >"$1/.native/made-lib64"; fi',
   "  for entry in $NATIVE_LIBRARIES; do",
@@ -72,22 +77,48 @@ export const NATIVE_FUNCTIONS = [
   "}",
 ].join("\n");
 
-/** The environment that makes {@link NATIVE_FUNCTIONS} work; empty when nothing is dispatched. */
-export function nativeEnv(foreign: ForeignPrograms, toolsTree: string): Record<string, string> {
-  if (foreign.kind !== "dispatched") return {};
+/**
+ * Prepares in `dir`, an existing folder, what is made for one target, and returns the environment that makes
+ * {@link NATIVE_FUNCTIONS} work.
+ */
+export async function prepareNative(
+  dir: string,
+  options: { readonly qemu: string; readonly toolsTree: string; readonly target: Architecture },
+): Promise<Record<string, string>> {
+  const { qemu, toolsTree, target } = options;
   const host = requireHost();
+  await retargetDpkg(toolsTree, dir, host, target);
   return {
+    NATIVE_RETARGETED: dir,
     NATIVE_TOOLS: toolsTree,
-    NATIVE_QEMU: foreign.qemu,
+    NATIVE_QEMU: qemu,
     NATIVE_DENY: DENY_LIST,
     NATIVE_LIB64: host === "amd64" ? "yes" : "no",
     NATIVE_LIBRARIES: LIBRARIES[host].map((entry) => entry.join(":")).join(" "),
   };
 }
 
-/** What of the way programs run decides a tree's content: the dispatcher by its source, as any compiler makes the same. */
-export async function foreignInputs(foreign: ForeignPrograms): Promise<string> {
-  return foreign.kind === "dispatched" ? `dispatched ${await digestTree(DISPATCH)}` : foreign.kind;
+/**
+ * What of the way programs run goes into a step's inputs: nothing where they are the host's own; the dispatcher, by its
+ * source, and the tools it chooses from. A host that must emulate makes the same tree, so that is not in it; being asked
+ * to is, or nobody could compare.
+ */
+export async function foreignInputs(target: Architecture, emulate: boolean, tools: string): Promise<Json> {
+  if (hostArchitecture() === target) return "native";
+  return emulate ? "emulated" : { dispatcher: await digestTree(DISPATCH), tools };
+}
+
+/** Finds out how programs of `target` run here, and says it when that is slow. Throws RTK_HOST_FOREIGN. */
+export async function howForeignRuns(step: StepContext, target: Architecture, emulate: boolean): Promise<ForeignPrograms> {
+  const foreign = foreignPrograms(await gatherForeign(target, dispatcherPath(), step.signal), emulate);
+  if (foreign instanceof RtkitError) throw foreign;
+  if (foreign.kind === "emulated") {
+    step.emit({
+      type: "warning",
+      message: `programs of the packages run under emulation, which takes about ten times as long: ${foreign.reason}`,
+    });
+  }
+  return foreign;
 }
 
 function requireHost(): Architecture {

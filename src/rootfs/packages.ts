@@ -1,13 +1,12 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Json } from "../pipeline/digest.ts";
+import { digestOf, type Json } from "../pipeline/digest.ts";
 import type { Step, StepContext, StepOutput } from "../pipeline/step.ts";
 import { download, type Sources } from "./downloads.ts";
 import { sourceDateEpoch } from "./source-date.ts";
 import { type BoardLock, type LockedPackage } from "./lock.ts";
 import { bootstrap } from "./mmdebstrap.ts";
-import type { ForeignPrograms } from "./namespace.ts";
-import { NATIVE_FUNCTIONS, foreignInputs, nativeEnv } from "./native.ts";
+import { foreignInputs, howForeignRuns, NATIVE_FUNCTIONS, prepareNative } from "./native.ts";
 import { followProgress } from "./progress.ts";
 import { makeRepository } from "./repository.ts";
 
@@ -17,9 +16,16 @@ export interface PackagesOptions {
   readonly sources: Sources;
   /** sysusers.d(5) lines of all overlays, from {@link ./overlay.ts sysusersLines}. */
   readonly sysusers: string;
-  readonly foreign: ForeignPrograms;
-  /** The tools tree, from {@link ./tools-tree.ts toolsTree}, and the digest of its step. */
-  readonly tools: { readonly tree: string; readonly digest: string };
+  /** Run the board's own programs under qemu-user, also where native ones could do it. */
+  readonly emulate: boolean;
+}
+
+/** The tools tree, which may still be in the making when packages are downloaded. */
+export interface ToolsInTheMaking {
+  /** The step that makes it. */
+  readonly makeTools: Step;
+  /** Its folder, when it is there, see {@link ./tools-tree.ts toolsTree}. */
+  readonly tree: () => Promise<string>;
 }
 
 /** dpkg leaves these out, on the board too: nobody reads manuals there. Licences stay. */
@@ -67,12 +73,14 @@ const CUSTOMIZE_HOOK = [
   "set -eu",
   NATIVE_FUNCTIONS,
   'chroot "$1" systemd-sysusers - <"$RTKIT_SYSUSERS"',
+  // The kernel's own script was told not to, and the trigger had nothing to update: once, when all is configured.
+  'chroot "$1" update-initramfs -c -k all',
   'native_down "$1"',
   'cd "$1"',
   // Identity and secrets: each board makes its own.
   "rm -f etc/ssh/ssh_host_* etc/hostname var/lib/systemd/random-seed var/lib/systemd/credential.secret",
   // What names the build: mirrors, mmdebstrap's settings. Generated files take their place.
-  "rm -f etc/apt/sources.list etc/apt/apt.conf.d/99mmdebstrap etc/fstab etc/hosts",
+  "rm -f etc/apt/sources.list etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/99mmdebstrap etc/fstab etc/hosts",
   // Caches, logs and backups that depend on the order and time of the build.
   "rm -f etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid- etc/.pwd.lock",
   "rm -f var/cache/apt/*.bin var/cache/debconf/*-old var/lib/dpkg/*-old var/cache/ldconfig/aux-cache",
@@ -89,6 +97,8 @@ const CUSTOMIZE_HOOK = [
 
 /** Options of both runs of mmdebstrap. */
 const APT_OPTIONS = [
+  // A build that is cut off is thrown away whole, so nothing needs to be on the disk before the end.
+  "--dpkgopt=force-unsafe-io",
   '--aptopt=APT::Install-Recommends "false"',
   // Nobody is there to be asked questions, and collecting them takes long.
   "--aptopt=#clear DPkg::Pre-Install-Pkgs",
@@ -110,16 +120,30 @@ const ADD_PACKAGES_HOOK = [
 ].join("\n");
 
 /**
+ * Installs everything: the base system, then what the project adds to it. `run` runs a step or finds its output. Returns
+ * the output that has the whole tree as `packages.tar`.
+ */
+export async function installPackages(
+  options: PackagesOptions,
+  { makeTools, tree, run }: ToolsInTheMaking & { readonly run: (step: Step) => Promise<StepOutput> },
+): Promise<StepOutput> {
+  const base = await run(await baseStep(options, makeTools, tree));
+  return options.lock.project.packages.length === 0 ? base : run(await projectPackagesStep(options, makeTools, tree, base));
+}
+
+/**
  * The step that installs what every image of the board has: the slow one. Its output is `packages.tar`, the tree, clean.
  * Throws RTK_PACKAGES_FAILED and what {@link download} throws.
  */
-export async function baseStep(options: PackagesOptions): Promise<Step> {
-  const { lock, sources } = options;
-  // apt itself is essential to apt, so that it comes by itself.
-  const named = lock.base.wanted.filter((name) => !name.startsWith("?"));
+export async function baseStep(
+  options: PackagesOptions,
+  makeTools: Step,
+  tree: () => Promise<string> = neverMade,
+): Promise<Step> {
+  const { lock } = options;
   const mmdebstrap = [
     "--variant=apt",
-    `--include=${named.join(",")}`,
+    `--include=${lock.base.wanted.join(",")}`,
     ...APT_OPTIONS,
     `--setup-hook=${SETUP_HOOK}`,
     `--extract-hook=${EXTRACT_HOOK}`,
@@ -129,10 +153,9 @@ export async function baseStep(options: PackagesOptions): Promise<Step> {
   return {
     name: "packages",
     title: `Debian packages (${lock.suite}, ${lock.architecture})`,
-    inputs: await inputsOf(options, lock.base.packages, mmdebstrap),
+    inputs: await inputsOf(options, makeTools, lock.base.packages, mmdebstrap),
     run: async (outDir, step) => {
-      const files = await download(step, lock.base.packages, sources);
-      await install(outDir, step, options, { packages: lock.base.packages, files, mmdebstrap, env: {} });
+      await install(outDir, step, options, tree, { packages: lock.base.packages, mmdebstrap, env: {} });
     },
   };
 }
@@ -141,8 +164,13 @@ export async function baseStep(options: PackagesOptions): Promise<Step> {
  * The step that adds the project's own packages to the base system, so that another one does not install everything
  * again. Always done in these two steps, so that the order in which a project grew decides nothing.
  */
-export async function projectPackagesStep(options: PackagesOptions, base: StepOutput): Promise<Step> {
-  const { lock, sources } = options;
+async function projectPackagesStep(
+  options: PackagesOptions,
+  makeTools: Step,
+  tree: () => Promise<string>,
+  base: StepOutput,
+): Promise<Step> {
+  const { lock } = options;
   const { wanted, packages } = lock.project;
   const mmdebstrap = [
     "--variant=custom",
@@ -155,17 +183,17 @@ export async function projectPackagesStep(options: PackagesOptions, base: StepOu
   return {
     name: "project-packages",
     title: `The project's packages (${wanted.join(", ")})`,
-    inputs: { ...(await inputsOf(options, packages, mmdebstrap)), wanted, base: base.digest },
+    inputs: { ...(await inputsOf(options, makeTools, packages, mmdebstrap)), wanted, base: base.digest },
     run: async (outDir, step) => {
-      const files = await download(step, packages, sources);
       const env = { RTKIT_BASE: join(base.dir, "packages.tar"), RTKIT_WANTED: wanted.join(" ") };
-      await install(outDir, step, options, { packages, files, mmdebstrap, env });
+      await install(outDir, step, options, tree, { packages, mmdebstrap, env });
     },
   };
 }
 
 async function inputsOf(
-  { lock, sysusers, foreign, tools }: PackagesOptions,
+  { lock, sysusers, emulate }: PackagesOptions,
+  makeTools: Step,
   packages: readonly LockedPackage[],
   mmdebstrap: readonly string[],
 ): Promise<{ readonly [key: string]: Json }> {
@@ -176,19 +204,17 @@ async function inputsOf(
     sourceDateEpoch: sourceDateEpoch(lock),
     mmdebstrap,
     sysusers,
-    foreign: await foreignInputs(foreign),
-    // Only dispatched programs come from there.
-    tools: foreign.kind === "dispatched" ? tools.digest : null,
+    programs: await foreignInputs(lock.architecture, emulate, digestOf(makeTools.inputs)),
   };
 }
 
 async function install(
   outDir: string,
   step: StepContext,
-  { lock, sysusers, foreign, tools }: PackagesOptions,
+  { lock, sources, sysusers, emulate }: PackagesOptions,
+  tree: () => Promise<string>,
   job: {
     readonly packages: readonly LockedPackage[];
-    readonly files: readonly string[];
     readonly mmdebstrap: readonly string[];
     readonly env: Readonly<Record<string, string>>;
   },
@@ -199,11 +225,19 @@ async function install(
   const users = join(outDir, "sysusers.conf");
   await mkdir(scratch);
   await writeFile(users, sysusers);
+  const files = await download(step, job.packages, sources);
   const packages = job.packages.flatMap((locked, index) => {
-    const file = job.files[index];
+    const file = files[index];
     return file === undefined ? [] : [{ locked, file }];
   });
+  const foreign = await howForeignRuns(step, architecture, emulate);
+  const dispatch = join(outDir, "dispatch");
+  await mkdir(dispatch);
   try {
+    const native =
+      foreign.kind === "dispatched"
+        ? await prepareNative(dispatch, { qemu: foreign.qemu, toolsTree: await tree(), target: architecture })
+        : {};
     await bootstrap({
       suite,
       architecture,
@@ -213,12 +247,17 @@ async function install(
       tar: join(outDir, "packages.tar"),
       scratch,
       sourceDateEpoch: sourceDateEpoch(lock),
-      env: { ...nativeEnv(foreign, tools.tree), ...job.env, RTKIT_SYSUSERS: users },
+      env: { ...native, ...job.env, RTKIT_SYSUSERS: users },
       onLine: followProgress(step.progress),
       signal: step.signal,
     });
   } finally {
     await rm(users, { force: true });
-    for (const folder of [scratch, repository]) await rm(folder, { recursive: true, force: true });
+    for (const folder of [scratch, repository, dispatch]) await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** For a step that is only looked up. */
+async function neverMade(): Promise<string> {
+  throw new Error("there is no tools tree to install packages with");
 }

@@ -7,7 +7,7 @@ import type { DebianMirror } from "./mirror.ts";
 import { followProgress } from "./progress.ts";
 
 /** apt-patterns(7): Debian's essential packages, which no package names as its dependency. */
-const ESSENTIAL = "?essential";
+export const ESSENTIAL = "?essential";
 
 /**
  * Asks the archive what a board's image is made of now. Versions of `keep` stay where the archive still has them.

@@ -7,7 +7,7 @@ import type { Toolbox } from "../core/toolbox.ts";
 import type { Step, StepOutput } from "../pipeline/step.ts";
 import { hostArchitecture, type Architecture } from "../core/architecture.ts";
 import { download, type Sources } from "./downloads.ts";
-import type { BoardLock, LockedPackage } from "./lock.ts";
+import type { LockedPackage } from "./lock.ts";
 
 /** What the tools tree holds besides Debian's essential packages, which have the shell and what scripts live on. */
 export const TOOL_PACKAGES: readonly string[] = [
@@ -28,6 +28,8 @@ export const TOOL_PACKAGES: readonly string[] = [
   // What maintainer scripts call, so that it runs as its native twin (dispatch/dispatch.c):
   // The initramfs's archive.
   "cpio",
+  // Copies kernel modules into the initramfs.
+  "dracut-install",
   // dbus-uuidgen.
   "dbus-bin",
   // depmod, modprobe.
@@ -38,8 +40,6 @@ export const TOOL_PACKAGES: readonly string[] = [
   "openssl",
   // useradd, groupadd.
   "passwd",
-  // Scripts that need more than perl-base.
-  "perl",
   // systemctl, systemd-sysusers, systemd-tmpfiles.
   "systemd",
   // systemd-hwdb, udevadm.
@@ -80,12 +80,10 @@ const EXTRACT_SCRIPT = [
  * The step that makes the tools tree: the host's architecture, the target's suite, unpacked and never configured. Image
  * tools run from it, and the maintainer scripts of a foreign target.
  */
-export function toolsStep(lock: BoardLock, sources: Sources): Step {
-  const architecture = requireHostArchitecture();
-  const { packages } = lock.tools[architecture];
+export function toolsStep(packages: readonly LockedPackage[], sources: Sources): Step {
   return {
     name: "tools",
-    title: `Build tools (${lock.suite}, ${architecture})`,
+    title: "Build tools",
     inputs: { packages: packages.map(({ sha256 }) => sha256), excluded: EXCLUDED, script: EXTRACT_SCRIPT },
     run: async (outDir, step) => {
       const tree = join(outDir, "tree");
@@ -105,12 +103,13 @@ export function toolsStep(lock: BoardLock, sources: Sources): Step {
  * libraries, so the host's C library does not matter and no namespace is needed. `python3` runs isolated (`-I`: no
  * site of the host or the user, no PYTHON* variables) and writes no bytecode.
  */
-export function openTools(output: StepOutput): Toolbox {
+export function openTools(output: StepOutput, sourceDateEpoch: number): Toolbox {
   const tree = toolsTree(output);
   const { loader, triplet } = LOADERS[requireHostArchitecture()];
   const libraries = [`usr/lib/${triplet}`, "usr/lib"].map((folder) => join(tree, folder)).join(":");
   return {
     digest: output.digest,
+    sourceDateEpoch,
     run: async (tool, args, options = {}) => {
       const program = PROGRAM_FOLDERS.map((folder) => join(tree, folder, tool)).find((path) => existsSync(path));
       if (program === undefined) throw new Error(`the tools tree has no ${tool}`);
@@ -121,6 +120,9 @@ export function openTools(output: StepOutput): Toolbox {
         ...options,
         env: {
           LC_ALL: "C.UTF-8",
+          // mke2fs reads it since 1.47.1, mtools since 4.0.19; FAT keeps local time, so the zone matters too.
+          SOURCE_DATE_EPOCH: String(sourceDateEpoch),
+          TZ: "UTC",
           MKE2FS_CONFIG: join(tree, "etc/mke2fs.conf"),
           // mtools converts file names with iconv, whose modules are loaded from here.
           GCONV_PATH: join(tree, `usr/lib/${triplet}/gconv`),
@@ -139,7 +141,8 @@ export function toolsTree(output: StepOutput): string {
   return join(output.dir, "tree");
 }
 
-function requireHostArchitecture(): Architecture {
+/** This machine's architecture. Throws RTK_HOST_ARCHITECTURE when there are no tools for it. */
+export function requireHostArchitecture(): Architecture {
   const architecture = hostArchitecture();
   if (architecture !== undefined) return architecture;
   throw new RtkitError("RTK_HOST_ARCHITECTURE", `builds need a 64-bit x86 or ARM machine, this is ${process.arch}`, {

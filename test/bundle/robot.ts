@@ -76,7 +76,7 @@ export function projectOf(
     partitions: [],
     qemu: { machine: "virt", cpu: "cortex-a72", console: "ttyAMA0", memory: 1 << 30 },
   };
-  const image = { hostname: "robot", packages: [], authorizedKeys: [], overlays: [] };
+  const image = { hostname: "robot", packages: [], snapshot: null, authorizedKeys: [], overlays: [] };
   return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, targets: [] };
 }
 

@@ -19,14 +19,17 @@ import { allOrAbort } from "../../pipeline/concurrent.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
-import { chooseMirror } from "../../rootfs/mirror.ts";
 import type { Layer } from "../../rootfs/layer.ts";
+import type { PackageMove } from "../../rootfs/lock.ts";
 import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
-import { packagesStep } from "../../rootfs/packages.ts";
+import { baseStep, installPackages } from "../../rootfs/packages.ts";
 import { contentsStep } from "../../rootfs/packages-content.ts";
-import { openTools, toolsStep } from "../../rootfs/tools-tree.ts";
+import { sourceDateEpoch } from "../../rootfs/source-date.ts";
+import { openTools, requireHostArchitecture, toolsStep, toolsTree } from "../../rootfs/tools-tree.ts";
 import { formatPlace } from "../../ui/error-text.ts";
 import { checkBoardKernel } from "./kernel-verdict.ts";
+import { rememberTools } from "../tools.ts";
+import { LOCK_STEP, lockedPackages } from "./lock.ts";
 import { buildManifest } from "./manifest.ts";
 import { publish } from "./publish.ts";
 import { layerRoot } from "./root.ts";
@@ -41,15 +44,34 @@ export interface BuildResult {
   readonly kernelConfig: OutputFile;
   /** What the kernel's configuration says to the fragments. */
   readonly kernel: readonly OptionVerdict[];
+  /** What the lock moved for this build: nothing when it had what the project asks for. */
+  readonly moved: readonly PackageMove[];
   /** True when every step came from the cache. */
   readonly cached: boolean;
+}
+
+/** What {@link buildImage} is asked for besides the project. */
+export interface BuildOptions {
+  /** The value of `--mirror`. */
+  readonly mirror: string | undefined;
+  /** Refuse to change the lock. */
+  readonly locked: boolean;
+  /** Run the board's own programs under qemu-user, also where native ones could do it. */
+  readonly emulate: boolean;
+}
+
+/** What comes of the nodes while Debian's packages are installed. */
+interface Bundled {
+  readonly tools: Toolbox;
+  readonly scanned: readonly ScannedNode[];
+  readonly bundles: readonly StepOutput[];
 }
 
 /** Builds a project's image. Steps that do not need each other's output run at the same time. */
 export async function buildImage(
   context: Context,
   project: Project,
-  options: { readonly mirror: string | undefined },
+  options: BuildOptions,
 ): Promise<BuildResult> {
   const { board, nodes } = project;
   const outputs: StepOutput[] = [];
@@ -62,21 +84,32 @@ export async function buildImage(
 
   const readLayers = (): Promise<Layer[]> => loadOverlays(overlayFolders(project), { programsDir: programsDir(board) });
   const users = await sysusersLines(await readLayers());
-  const mirror = await chooseMirror(options.mirror);
-  const makeTools = toolsStep(board.suite, mirror);
-  const toolsCached = await isCached(context, makeTools);
-  if (!toolsCached) await checkHost(board.architecture, context.cacheDir, context.signal);
-  const tools = openTools(await run(context, makeTools));
-
-  const scanned = await scanNodes(context, project, tools);
-  const makePackages = packagesStep(project, { mirror, sysusers: users });
-  if (toolsCached && !(await isCached(context, makePackages))) {
+  const { lock, sources, moved, unchanged } = await lockedPackages(context, project, {
+    mirror: options.mirror,
+    mode: options.locked ? "locked" : "use",
+  });
+  const toolPackages = lock.tools[requireHostArchitecture()].packages;
+  const makeTools = toolsStep(toolPackages, sources);
+  const installation = { lock, sources, sysusers: users, emulate: options.emulate };
+  if (!(await isCached(context, makeTools)) || !(await isCached(context, await baseStep(installation, makeTools)))) {
     await checkHost(board.architecture, context.cacheDir, context.signal);
   }
-  const [packages, ...bundles] = await allOrAbort<[StepOutput, ...StepOutput[]]>(context, (inner) => [
-    run(inner, makePackages),
-    ...scanned.map(({ step }) => run(inner, step)),
-  ]);
+  const [packages, { tools, scanned, bundles }] = await allOrAbort<[StepOutput, Bundled]>(context, (inner) => {
+    const toolsOutput = run(inner, makeTools);
+    const tree = async (): Promise<string> => toolsTree(await toolsOutput);
+    return [
+      installPackages(installation, { makeTools, tree, run: async (step) => run(inner, step) }),
+      toolsOutput.then(async (output) => {
+        const opened = openTools(output, sourceDateEpoch(lock));
+        const nodesRead = await scanNodes(inner, project, opened);
+        return {
+          tools: opened,
+          scanned: nodesRead,
+          bundles: await Promise.all(nodesRead.map(async ({ step }) => run(inner, step))),
+        };
+      }),
+    ];
+  });
   const contents = await run(context, contentsStep(board, packages, tools));
   throwIfAny(checkImports(scanned, new Set(await readJson<string[]>(contents, "python-modules.json"))));
 
@@ -86,7 +119,13 @@ export async function buildImage(
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
   const kernelOutput = await checkBoardKernel(context, { board, contents, layers, cmdline: boot.cmdline, run });
-  const root = await layerRoot(project, { packages, contents, layers, boot });
+  const root = await layerRoot(project, {
+    packages,
+    contents,
+    layers,
+    boot,
+    sourceDateEpoch: tools.sourceDateEpoch,
+  });
   const layout = layOut(board, boot.identity, {
     boot: boot.size,
     root: root.size,
@@ -131,6 +170,7 @@ export async function buildImage(
     artifacts: [image, bmap, releaseFile, kernelConfig],
     path: join(outDir, "manifest.json"),
   });
+  await rememberTools(context, toolPackages);
   await pruneCache(context.cacheDir);
   return {
     board: board.name,
@@ -140,7 +180,8 @@ export async function buildImage(
     manifest,
     kernelConfig,
     kernel: kernelOutput.options,
-    cached: cached && outputs.every((output) => output.cached),
+    moved,
+    cached: cached && unchanged && outputs.every((output) => output.cached),
   };
 }
 
@@ -154,7 +195,7 @@ function programsDir({ architecture }: Board): string {
   return join(rtkitRoot, "build", "device", architecture);
 }
 
-function plannedSteps({ board, nodes }: Project): { name: string; title: string }[] {
+function plannedSteps({ board, nodes, image }: Project): { name: string; title: string }[] {
   const partitions = board.partitions.map(({ content, name }) => {
     switch (content) {
       case "boot":
@@ -168,9 +209,11 @@ function plannedSteps({ board, nodes }: Project): { name: string; title: string 
     }
   });
   return [
+    LOCK_STEP,
     { name: "tools", title: "Build tools" },
     ...nodes.map(({ name }) => ({ name: `bundle-${name}`, title: `Node ${name}` })),
     { name: "packages", title: `Debian packages (${board.suite}, ${board.architecture})` },
+    ...(image.packages.length > 0 ? [{ name: "project-packages", title: "The project's packages" }] : []),
     { name: "contents", title: "Kernel, firmware and file list" },
     { name: "release", title: "Release" },
     { name: "kernel", title: "Kernel configuration" },

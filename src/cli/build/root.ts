@@ -27,9 +27,11 @@ export async function layerRoot(
     readonly contents: StepOutput;
     readonly layers: readonly Layer[];
     readonly boot: BootPlan;
+    /** Seconds since 1970. */
+    readonly sourceDateEpoch: number;
   },
 ): Promise<LayeredRoot> {
-  const { packages, contents, boot } = options;
+  const { packages, contents, boot, sourceDateEpoch } = options;
   const generated = generatedLayer(project, {
     partitions: mountedPartitions(project, boot),
     cmdline: boot.cmdline.split(" ").filter((word) => !/^(root|console)=/.test(word)),
@@ -41,7 +43,7 @@ export async function layerRoot(
     size: { bytes: plan.bytes, entries: plan.entries },
     tar: {
       digest: { packages: packages.digest, layers: await layerInputs(layers) },
-      open: async () => layeredTar(join(packages.dir, "packages.tar"), plan),
+      open: async () => layeredTar(join(packages.dir, "packages.tar"), plan, sourceDateEpoch),
     },
   };
 }

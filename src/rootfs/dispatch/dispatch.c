@@ -7,7 +7,8 @@
  *
  * When the tools tree has the same program for the host's CPU, that one is executed, at full speed; it is of the same
  * Debian suite and reads the same files. Programs that answer for the target's architecture, or work on its binaries,
- * stand in the deny list, and they and all others go to qemu-user.
+ * stand in the deny list, and they and all others go to qemu-user; but for those of which the build has made a copy that
+ * answers for the target (src/rootfs/retarget.ts).
  *
  * Never returns: becomes another program, or exits with 126 (127 when qemu is missing) after one line that says why.
  */
@@ -26,6 +27,7 @@
 #define NATIVE "/.native"
 
 static const char tree[] = NATIVE "/tree";
+static const char retargeted[] = NATIVE "/retargeted";
 static const char deny_list[] = NATIVE "/deny";
 static const char qemu[] = NATIVE "/qemu";
 
@@ -36,11 +38,15 @@ static _Noreturn void fail(const char *call, const char *path)
 	exit(status);
 }
 
-/* Whether a line of the deny list is `name`; white space at its end and comments do not count. */
-static bool is_entry(const char *line, const char *name)
+/* Whether a line `NAME [PATH] # reason` of the deny list is about `name` and, with a PATH, that exists in the target. */
+static bool is_entry(char *line, const char *name)
 {
-	size_t length = strcspn(line, " \t\r\n#");
-	return length > 0 && length == strlen(name) && strncmp(line, name, length) == 0;
+	line[strcspn(line, "#\r\n")] = '\0';
+	const char *word = strtok(line, " \t");
+	if (word == NULL || strcmp(word, name) != 0)
+		return false;
+	const char *path = strtok(NULL, " \t");
+	return path == NULL || access(path, F_OK) == 0;
 }
 
 /* A list that cannot be read must not turn into an empty one. */
@@ -59,6 +65,14 @@ static bool is_denied(const char *name)
 	return denied;
 }
 
+/* Writes where `folder` would have the program and returns true when it does. */
+static bool find_below(const char *folder, const char *real, char twin[PATH_MAX])
+{
+	int length = snprintf(twin, PATH_MAX, "%s%s", folder, real);
+	struct stat info;
+	return length > 0 && length < PATH_MAX && stat(twin, &info) == 0 && S_ISREG(info.st_mode) && access(twin, X_OK) == 0;
+}
+
 /* Writes the path of the program's twin and returns true when there is one and it may be used. */
 static bool find_twin(const char *program, char twin[PATH_MAX])
 {
@@ -66,14 +80,10 @@ static bool find_twin(const char *program, char twin[PATH_MAX])
 	/* The twin of /bin/sh is that of the file it links to, and the tools tree has no links of alternatives. */
 	if (realpath(program, real) == NULL)
 		return false;
+	if (find_below(retargeted, real, twin))
+		return true;
 	const char *name = strrchr(real, '/');
-	int length = snprintf(twin, PATH_MAX, "%s%s", tree, real);
-	if (name == NULL || length < 0 || length >= PATH_MAX)
-		return false;
-	struct stat info;
-	if (stat(twin, &info) != 0 || !S_ISREG(info.st_mode) || access(twin, X_OK) != 0)
-		return false;
-	return !is_denied(name + 1);
+	return name != NULL && find_below(tree, real, twin) && !is_denied(name + 1);
 }
 
 int main(int argc, char **argv, char **environment)

@@ -1,0 +1,99 @@
+import { relative } from "node:path";
+import type { Project } from "../../config/model.ts";
+import { RtkitError, usageError } from "../../core/errors.ts";
+import { showAsStep } from "../../pipeline/show.ts";
+import type { Context } from "../../pipeline/step.ts";
+import type { Sources } from "../../rootfs/downloads.ts";
+import {
+  describeMove,
+  movedPackages,
+  releaseTime,
+  unmetDemands,
+  type BoardLock,
+  type PackageMove,
+} from "../../rootfs/lock.ts";
+import { lockPath, readLock, writeBoardLock } from "../../rootfs/lock-file.ts";
+import { chooseMirror, snapshotMirror, type DebianMirror } from "../../rootfs/mirror.ts";
+import { packageDemand } from "../../rootfs/package-list.ts";
+import { resolveLock } from "../../rootfs/resolve.ts";
+
+/** What a build or an update found about the board's section of the lock. */
+export interface BoardPackages {
+  readonly lock: BoardLock;
+  /** Where the packages of the lock come from. */
+  readonly sources: Sources;
+  /** What moved; empty when the lock was as it should be. */
+  readonly moved: readonly PackageMove[];
+  /** True when the lock was taken as it is. */
+  readonly unchanged: boolean;
+}
+
+/** The step as plans show it. */
+export const LOCK_STEP = { name: "lock", title: "Package lock" } as const;
+
+/** What to do with the lock: take it (and mend it where the project asks for more), refuse to change it, or move it. */
+export type LockMode = "use" | "locked" | "update" | "preview";
+
+/**
+ * The packages of a project's image: from `rtkit.lock` when it has them, else from the archive, and then the lock is
+ * written. `locked` throws RTK_LOCK_DRIFT instead; `update` asks the archive in any case, `preview` does so and writes
+ * nothing. Otherwise throws RTK_LOCK_INVALID and what {@link resolveLock} throws.
+ */
+export async function lockedPackages(
+  context: Context,
+  project: Project,
+  options: { readonly mirror: string | undefined; readonly mode: LockMode },
+): Promise<BoardPackages> {
+  const { board } = project;
+  const path = lockPath(project.dir);
+  const demand = packageDemand(project);
+  const mirror = demand.snapshot === null ? await chooseMirror(options.mirror) : snapshotMirror(demand.snapshot);
+  const before = (await readLock(path))?.boards[board.name];
+  const unmet = unmetDemands(before, demand);
+  const asks = options.mode === "update" || options.mode === "preview";
+  if (before !== undefined && unmet.length === 0 && !asks) {
+    return { lock: before, sources: sourcesOf(before, mirror), moved: [], unchanged: true };
+  }
+  if (options.mode === "locked") throw drift(path, unmet);
+  return showAsStep(context, LOCK_STEP.name, async () => {
+    const step = {
+      ...context,
+      progress: (text: string): void => context.emit({ type: "progress", name: LOCK_STEP.name, text }),
+    };
+    // Another package in the project file is no reason to move the others. Another suite or snapshot is.
+    const sameArchive = before?.suite === demand.suite && before.snapshot === demand.snapshot;
+    const keep = !asks && sameArchive ? before : undefined;
+    const found = await resolveLock(step, demand, { mirror, keep });
+    const moved = movedPackages(before, found);
+    // A new date alone would make every file system anew for nothing.
+    const lock = before !== undefined && unmet.length === 0 && isSame(before, found) ? before : found;
+    if (options.mode !== "preview") await writeBoardLock(path, board.name, lock);
+    return { lock, sources: sourcesOf(lock, mirror), moved, unchanged: lock === before };
+  });
+}
+
+/** Lines that say what moved, at most `most` of them. */
+export function describeMoves(moved: readonly PackageMove[], most = Infinity): string[] {
+  const lines = moved.slice(0, most).map((move) => `  ${describeMove(move)}`);
+  return moved.length > most ? [...lines, `  and ${moved.length - most} more`] : lines;
+}
+
+/** A snapshot from six hours after the lock's state has the packages of that state: it is taken four times a day. */
+function sourcesOf(lock: BoardLock, mirror: DebianMirror): Sources {
+  if (mirror.dated === true) return { mirror, fallback: undefined };
+  const after = new Date((releaseTime(lock) + 6 * 3600) * 1000);
+  const time = after.toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  return { mirror, fallback: snapshotMirror(time) };
+}
+
+function isSame(a: BoardLock, b: BoardLock): boolean {
+  const content = ({ base, project, tools }: BoardLock): string => JSON.stringify([base, project, tools]);
+  return content(a) === content(b);
+}
+
+function drift(path: string, unmet: readonly string[]): RtkitError {
+  return usageError("RTK_LOCK_DRIFT", `rtkit.lock is not what the project asks for:\n  ${unmet.join("\n  ")}`, {
+    where: { file: relative(process.cwd(), path) },
+    hint: "build without --locked, which mends the lock, and put it under version control",
+  });
+}
