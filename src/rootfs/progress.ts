@@ -1,4 +1,3 @@
-import { appendFileSync } from "node:fs";
 /**
  * Turns lines that apt, dpkg and mmdebstrap print into a few plain words (`downloading systemd, 45 %`) and hands them
  * on. Lines that say nothing to a user are dropped; no address of a mirror gets through.
@@ -7,7 +6,6 @@ export function followProgress(progress: (text: string) => void): (line: string)
   let toFetch = 0;
   let fetched = 0;
   return (line) => {
-    if (process.env["RAWLOG"]) appendFileSync(process.env["RAWLOG"], `${(performance.now() / 1000).toFixed(1)} ${line}\n`);
     const need = /^Need to get ([\d.,]+ ?[kMG]?B)(?:\/\S+ ?[kMG]?B)? of archives/.exec(line);
     if (need?.[1] !== undefined) {
       toFetch = parseAptSize(need[1]);
