@@ -14,10 +14,12 @@ describe("debian/copyright", () => {
     expect(parseCopyright(`${FORMAT}\nLicense: ISC\n`)).toEqual(["ISC"]);
   });
 
-  test.each(["LGPL-3+ or GPL-2+", "GPL-3+ with Bison-2.2 exception", "GPL-2+ or AFL-2.1, and Expat", "BSD-3-clause~Sun"])(
-    "%s is a name",
-    (name) => expect(parseCopyright([FORMAT, files(name)].join("\n\n"))).toEqual([name]),
-  );
+  test.each([
+    "LGPL-3+ or GPL-2+",
+    "GPL-3+ with Bison-2.2 exception",
+    "GPL-2+ or AFL-2.1, and Expat",
+    "BSD-3-clause~Sun",
+  ])("%s is a name", (name) => expect(parseCopyright([FORMAT, files(name)].join("\n\n"))).toEqual([name]));
 
   test("with a licence's text where its name should stand, says nothing", () => {
     const text = [FORMAT, files("ISC"), files("Permission to use, copy and modify this software")].join("\n\n");
