@@ -19,6 +19,7 @@ import { allOrAbort } from "../../pipeline/concurrent.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
+import { SOURCE_DATE_EPOCH } from "../../rootfs/mmdebstrap.ts";
 import { chooseMirror } from "../../rootfs/mirror.ts";
 import type { Layer } from "../../rootfs/layer.ts";
 import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
@@ -30,6 +31,7 @@ import { checkBoardKernel } from "./kernel-verdict.ts";
 import { buildManifest } from "./manifest.ts";
 import { publish } from "./publish.ts";
 import { layerRoot } from "./root.ts";
+import { buildSbom } from "./sbom.ts";
 
 /** What {@link buildImage} made, all below `out/<board>/`. */
 export interface BuildResult {
@@ -38,6 +40,7 @@ export interface BuildResult {
   readonly bmap: OutputFile;
   readonly release: OutputFile & { readonly id: string };
   readonly manifest: OutputFile;
+  readonly sbom: OutputFile;
   readonly kernelConfig: OutputFile;
   /** What the kernel's configuration says to the fragments. */
   readonly kernel: readonly OptionVerdict[];
@@ -120,6 +123,16 @@ export async function buildImage(
   const releaseFile = await publish(join(releaseOutput.dir, "release.tar"), join(outDir, "release.tar"));
   const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
   for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
+  const sbom = await buildSbom({
+    project,
+    sourceDateEpoch: SOURCE_DATE_EPOCH,
+    layers,
+    contents,
+    bundles,
+    release,
+    image,
+    path: join(outDir, "sbom.cdx.json"),
+  });
   const manifest = await buildManifest({
     project,
     layers,
@@ -128,7 +141,7 @@ export async function buildImage(
     cmdline: boot.cmdline,
     layout,
     release,
-    artifacts: [image, bmap, releaseFile, kernelConfig],
+    artifacts: [image, bmap, releaseFile, kernelConfig, sbom],
     path: join(outDir, "manifest.json"),
   });
   await pruneCache(context.cacheDir);
@@ -138,6 +151,7 @@ export async function buildImage(
     bmap,
     release: { ...releaseFile, id: release.id },
     manifest,
+    sbom,
     kernelConfig,
     kernel: kernelOutput.options,
     cached: cached && outputs.every((output) => output.cached),
