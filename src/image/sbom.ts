@@ -18,13 +18,11 @@ const IMAGE = "image";
 export function makeSbom(facts: SbomFacts): CycloneDx {
   const purls = debianPurls(facts.packages, facts.system.suite);
   const nodes = facts.nodes.map((node) => nodePart(node, purls, facts.rtkit));
-  const inImage = [
-    systemPart(facts.system, purls),
-    kernelPart(facts.kernel, purls),
+  const files = [
     ...facts.firmware.map((file) => filePart("firmware", file, purls)),
     ...facts.programs.map((file) => filePart("file", file, purls)),
-    ...nodes,
   ];
+  const inImage = [systemPart(facts.system, purls), kernelPart(facts.kernel, purls), ...files, ...nodes];
   const parts = [...inImage, ...facts.packages.map((item) => packagePart(item, purls))];
   const component: Component = {
     type: "firmware",
@@ -37,7 +35,10 @@ export function makeSbom(facts: SbomFacts): CycloneDx {
     [IMAGE, inImage.map((part) => part.component["bom-ref"])],
     ...parts.flatMap((part) => part.needs),
   ];
-  const opaque = nodes.filter((_, index) => facts.nodes[index]?.dependencies === null);
+  // Machine code that may have libraries linked into it which nothing names.
+  const opaque = [...files, ...nodes.filter((_, index) => facts.nodes[index]?.dependencies === null)]
+    .map((part) => part.component["bom-ref"])
+    .toSorted(compareText);
   const content: Omit<CycloneDx, "serialNumber"> = {
     $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
     bomFormat: "CycloneDX",
@@ -53,10 +54,7 @@ export function makeSbom(facts: SbomFacts): CycloneDx {
     dependencies: needs
       .map(([ref, list]) => ({ ref, dependsOn: [...new Set(list)].toSorted(compareText) }))
       .toSorted((a, b) => compareText(a.ref, b.ref)),
-    compositions:
-      opaque.length === 0
-        ? []
-        : [{ aggregate: "unknown", assemblies: opaque.map((part) => part.component["bom-ref"]).toSorted(compareText) }],
+    compositions: opaque.length === 0 ? [] : [{ aggregate: "unknown", assemblies: opaque }],
   };
   // The name of a document is made of what it says: no two builds of the same thing differ in it.
   return { ...content, serialNumber: `urn:uuid:${uuidOf(JSON.stringify(content))}` };
