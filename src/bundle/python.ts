@@ -4,9 +4,16 @@ import { rtkitRoot } from "../core/paths.ts";
 import type { NodeConfig, Project } from "../config/model.ts";
 import { RtkitError, throwIfAny, usageError, type Place } from "../core/errors.ts";
 import type { Toolbox } from "../core/toolbox.ts";
-import { digestFile } from "../pipeline/digest.ts";
+import { digestFile, digestOf, type Json } from "../pipeline/digest.ts";
+import {
+  orderDependencies,
+  SDK_PACKAGE,
+  writeDependencies,
+  type BundleDependencies,
+  type PackageFacts,
+} from "./dependencies.ts";
 import { moveError, movePlace } from "./places.ts";
-import { debianPackage } from "./python-modules.ts";
+import { debianPackage, normalizeName } from "./python-modules.ts";
 import { requiredModules } from "./requirements.ts";
 import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
 
@@ -22,6 +29,11 @@ interface ScanResult {
   /** Folders of the zip that stand on the search path, in order. */
   readonly roots: readonly string[];
   readonly files: readonly { readonly name: string; readonly source: string; readonly sha256: string }[];
+  /** Of the vendored libraries that are in `files`. */
+  readonly distributions: readonly (Omit<PackageFacts, "kind"> & { readonly requires: readonly string[] })[];
+  /** Vendored modules that no distribution lists. */
+  readonly undescribed: readonly string[];
+  readonly sdk: boolean;
   readonly imports: readonly (PythonPlace & { readonly module: string; readonly neededBy: string | null })[];
   readonly warnings: readonly (PythonPlace & { readonly message: string })[];
 }
@@ -55,6 +67,7 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
   const required = result.imports.length === 0 ? new Set<string>() : await requiredModules(project.dir);
   const { entry, name, roots } = result;
   const plan = { entry, name, package: result.package, roots };
+  const dependencies = pythonPackages(result);
   return {
     node,
     imports: result.imports.map((item) => ({
@@ -73,6 +86,7 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
       inputs: {
         plan: { entry: entry ?? null, name, package: result.package, roots },
         files: Object.fromEntries(result.files.map((file) => [file.name, file.sha256])),
+        dependencies: digestOf(dependencies as unknown as Json),
         packer: await Promise.all(["pack.py", "bootstrap.py"].map((script) => digestFile(join(SCRIPTS, script)))),
       },
       run: async (outDir, { signal }) => {
@@ -80,9 +94,31 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
         const packed = await runScript(options.tools, "pack.py", { output, plan, files: result.files }, signal);
         const { changed } = packed as { readonly changed: readonly string[] };
         throwIfAny(changed.map((file) => changedError(file)));
+        await writeDependencies(outDir, dependencies);
       },
     },
   };
+}
+
+/** The project needs all of them: which of its modules imports which library is not told. */
+function pythonPackages({ distributions, undescribed, sdk }: ScanResult): BundleDependencies {
+  const found = [
+    ...distributions.map(({ requires, ...facts }) => ({
+      key: normalizeName(facts.name),
+      facts: { kind: "pypi" as const, ...facts },
+      requires: requires.map((name) => normalizeName(name)),
+    })),
+    ...undescribed.map((name) => ({
+      key: `module ${name}`,
+      facts: { kind: "vendored" as const, name, version: null, licence: null },
+      requires: [],
+    })),
+    ...(sdk ? [{ key: `module ${SDK_PACKAGE.name}`, facts: SDK_PACKAGE, requires: [] }] : []),
+  ];
+  return orderDependencies(
+    found,
+    found.map(({ key }) => key),
+  );
 }
 
 async function runScript(tools: Toolbox, script: string, request: unknown, signal: AbortSignal): Promise<unknown> {

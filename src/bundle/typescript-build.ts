@@ -21,7 +21,7 @@ const BANNER = [
 export interface TypescriptBuild {
   readonly code: Uint8Array;
   readonly map: Uint8Array;
-  readonly inputs: Metafile["inputs"];
+  readonly metafile: Metafile;
   readonly errors: readonly RtkitError[];
   readonly warnings: readonly { readonly place: Place; readonly text: string }[];
   readonly addons: readonly AddonUse[];
@@ -70,7 +70,7 @@ export async function buildTypescript(
     const empty = {
       code: new Uint8Array(),
       map: new Uint8Array(),
-      inputs: {},
+      metafile: { inputs: {}, outputs: {} },
       warnings: [],
       addons,
       dynamicRequires: [],
@@ -91,7 +91,7 @@ function describe(dir: string, result: BuildResult, addons: readonly AddonUse[])
   return {
     code: output(".mjs").contents,
     map: output(".mjs.map").contents,
-    inputs: result.metafile?.inputs ?? {},
+    metafile: result.metafile ?? { inputs: {}, outputs: {} },
     errors: [],
     warnings: result.warnings
       .filter(({ location }) => location !== null && !isDependency(location.file))

@@ -1,13 +1,16 @@
+import type { Metafile } from "esbuild";
 import { isBuiltin } from "node:module";
 import { realpath, readFile, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { NodeConfig, Project } from "../config/model.ts";
 import { throwIfAny, usageError, type Place, type RtkitError } from "../core/errors.ts";
-import { sha256 } from "../pipeline/digest.ts";
+import { digestOf, sha256, type Json } from "../pipeline/digest.ts";
+import { writeDependencies } from "./dependencies.ts";
 import { addonErrors, computedAddonUses } from "./native-addons.ts";
+import { npmPackages } from "./npm-packages.ts";
 import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
 import { moveError, movePlace } from "./places.ts";
-import { buildTypescript, TARGET_NODE, type TypescriptBuild } from "./typescript-build.ts";
+import { buildTypescript, TARGET_NODE } from "./typescript-build.ts";
 import { isDependency, SDK_NAMESPACE } from "./typescript-plugins.ts";
 import { findFileUses, lineAndColumn, offsetOfSpecifier } from "./typescript-source.ts";
 
@@ -23,14 +26,13 @@ export async function scanTypescript(project: Project, node: NodeConfig, options
   const entry = await realpath(node.entry);
   const built = await buildTypescript(dir, entry, node.name, options);
   throwIfAny(built.errors.map((error) => moveError(error, dir, project.dir)));
-  const files = await readInputs(dir, built, options.sdk.typescript);
+  const { inputs } = built.metafile;
+  const files = await readInputs(dir, inputs, options.sdk.typescript);
   const addons = [...built.addons, ...(await computedAddonUses(dir, built.dynamicRequires))];
   const { errors, warnings } = checkSources(dir, files);
-  errors.push(
-    ...(await addonErrors(dir, relative(dir, entry), built.inputs, addons)),
-    ...(await targetErrors(dir, built.inputs)),
-  );
+  errors.push(...(await addonErrors(dir, relative(dir, entry), inputs, addons)), ...(await targetErrors(dir, inputs)));
   throwIfAny(errors.map((error) => moveError(error, dir, project.dir)));
+  const dependencies = await npmPackages(dir, built.metafile);
   return {
     node,
     imports: [],
@@ -46,10 +48,12 @@ export async function scanTypescript(project: Project, node: NodeConfig, options
         // Also what package.json, tsconfig.json and esbuild itself made of them.
         output: sha256(built.code),
         map: sha256(built.map),
+        dependencies: digestOf(dependencies as unknown as Json),
       },
       run: async (outDir) => {
         await writeFile(join(outDir, bundleName(node)), built.code);
         await writeFile(join(outDir, `${bundleName(node)}.map`), built.map);
+        await writeDependencies(outDir, dependencies);
       },
     },
   };
@@ -67,9 +71,9 @@ interface Warning {
   readonly text: string;
 }
 
-async function readInputs(dir: string, built: TypescriptBuild, sdkDir: string): Promise<InputFile[]> {
+async function readInputs(dir: string, inputs: Metafile["inputs"], sdkDir: string): Promise<InputFile[]> {
   const files: InputFile[] = [];
-  for (const name of Object.keys(built.inputs).toSorted()) {
+  for (const name of Object.keys(inputs).toSorted()) {
     const sdkFile = name.startsWith(`${SDK_NAMESPACE}:`)
       ? join(sdkDir, name.slice(SDK_NAMESPACE.length + 1))
       : undefined;
@@ -109,7 +113,7 @@ function isInTarget(module: string): boolean {
   return module.startsWith("node:") ? isBuiltin(module) && !(module in NOT_IN_TARGET) : true;
 }
 
-async function targetErrors(dir: string, inputs: TypescriptBuild["inputs"]): Promise<RtkitError[]> {
+async function targetErrors(dir: string, inputs: Metafile["inputs"]): Promise<RtkitError[]> {
   const errors: RtkitError[] = [];
   for (const [name, { imports }] of Object.entries(inputs)) {
     for (const { path } of imports.filter((imported) => imported.external === true && !isInTarget(imported.path))) {

@@ -4,17 +4,10 @@ import { RtkitError } from "../core/errors.ts";
 import type { Board } from "../config/model.ts";
 import type { Toolbox } from "../core/toolbox.ts";
 import type { Step, StepOutput } from "../pipeline/step.ts";
+import { licencesOf } from "./copyright.ts";
+import { parseStatus, type InstalledPackage } from "./dpkg-status.ts";
 import { pythonModules } from "./python-modules.ts";
 import { indexTree, openTree, type OpenTree } from "./tree-index.ts";
-
-/** One installed package, an element of `packages.json`. */
-export interface InstalledPackage {
-  readonly name: string;
-  readonly version: string;
-  readonly architecture: string;
-  /** Name of the source package, when it is another. */
-  readonly source?: string;
-}
 
 /** What the tree needs of a file system: `content.json`. */
 export interface TreeSize {
@@ -37,12 +30,12 @@ export interface ContentOptions {
 }
 
 /** Raised when {@link extractContent} writes something else for the same tar. */
-const REVISION = 1;
+const REVISION = 2;
 
 /**
  * The step that takes out of the packages' tree what other steps ask of it: `index.json` (what the tar holds where, for
- * layering), `packages.json`, `content.json`, `python-modules.json`, `kernel/{vmlinuz,initrd.img,config,release}`,
- * `kernel/dtbs/<vendor>/*.dtb`, `firmware/*`. Throws RTK_KERNEL_MISSING, RTK_DEVICE_TREE_MISSING, RTK_FIRMWARE_MISSING.
+ * layering), `packages.json`, `os-release`, `content.json`, `python-modules.json`,
+ * `kernel/{vmlinuz,initrd.img,config,release}`, `kernel/dtbs/<vendor>/*.dtb`, `firmware/*`. Throws RTK_KERNEL_MISSING, RTK_DEVICE_TREE_MISSING, RTK_FIRMWARE_MISSING.
  */
 export function contentsStep(board: Board, packages: StepOutput, tools: Toolbox): Step {
   const deviceTrees = board.firmware.family === "raspberrypi" ? board.firmware.deviceTrees : [];
@@ -74,7 +67,8 @@ export async function extractContent(options: ContentOptions): Promise<void> {
     };
     const saveJson = async (path: string, value: unknown): Promise<void> => save(path, `${JSON.stringify(value)}\n`);
     await saveJson("index.json", await indexTree(tree));
-    await saveJson("packages.json", parseStatus((await tree.read("var/lib/dpkg/status")).toString("utf8")));
+    await saveJson("packages.json", await installedPackages(tree));
+    await save("os-release", await tree.read("usr/lib/os-release"));
     await saveJson("content.json", measure(tree));
     await saveJson("python-modules.json", await pythonModules(tree, options.tools, options.signal));
     const release = kernelRelease(tree);
@@ -111,21 +105,13 @@ export async function extractContent(options: ContentOptions): Promise<void> {
   }
 }
 
-/** Packages that dpkg's status file says are installed, sorted by name (deb822, dpkg(1)). */
-export function parseStatus(text: string): InstalledPackage[] {
+async function installedPackages(tree: OpenTree): Promise<InstalledPackage[]> {
   const packages: InstalledPackage[] = [];
-  for (const stanza of text.split("\n\n")) {
-    const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, "m").exec(stanza)?.[1];
-    const name = field("Package");
-    const version = field("Version");
-    const architecture = field("Architecture");
-    if (name === undefined || version === undefined || architecture === undefined) continue;
-    if (field("Status") !== "install ok installed") continue;
-    // `Source: glibc (2.41-12)`: the version stands there when it differs.
-    const source = field("Source")?.split(" ")[0];
-    packages.push({ name, version, architecture, ...(source === undefined || source === name ? {} : { source }) });
+  for (const installed of parseStatus((await tree.read("var/lib/dpkg/status")).toString("utf8"))) {
+    const licences = await licencesOf(tree, installed.name);
+    packages.push({ ...installed, ...(licences === undefined ? {} : { licences }) });
   }
-  return packages.toSorted((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  return packages;
 }
 
 function measure(tree: OpenTree): TreeSize {

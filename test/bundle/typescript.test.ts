@@ -183,7 +183,7 @@ describe("the output", () => {
     const withSdk = `import { tick } from "rtnode";\nconsole.log(tick);\n${String(dependencies["src/main.ts"])}`;
     const { dir, scanned } = await scan({ ...dependencies, "src/main.ts": withSdk }, "src/main.ts");
     const output = await build(scanned);
-    expect(Object.keys(output.files)).toEqual(["node.mjs", "node.mjs.map"]);
+    expect(Object.keys(output.files)).toEqual(["dependencies.json", "node.mjs", "node.mjs.map"]);
     const code = await readFile(join(output.dir, "node.mjs"), "utf8");
     const mapText = await readFile(join(output.dir, "node.mjs.map"), "utf8");
     const map = JSON.parse(mapText) as { sources: string[]; sourcesContent: string[] };

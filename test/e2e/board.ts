@@ -14,6 +14,7 @@ export interface Built {
   readonly bmap: BuiltFile;
   readonly release: BuiltFile & { readonly id: string };
   readonly manifest: BuiltFile;
+  readonly sbom: BuiltFile;
   readonly kernelConfig: BuiltFile;
   readonly cached: boolean;
 }

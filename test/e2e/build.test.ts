@@ -46,7 +46,7 @@ describe("rtkit build", () => {
       { env: { RTKIT_CACHE: cache, LC_ALL: "C", TZ: "Asia/Tokyo" } },
     );
     const second = JSON.parse(stdout.split("\n").at(-1) ?? "") as Built;
-    for (const file of ["image", "bmap", "release", "manifest", "kernelConfig"] as const) {
+    for (const file of ["image", "bmap", "release", "manifest", "sbom", "kernelConfig"] as const) {
       expect(second[file].sha256, file).toBe(first[file].sha256);
     }
   });

@@ -3,22 +3,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Toolbox } from "../../src/core/toolbox.ts";
-import { extractContent, parseStatus, type ContentOptions } from "../../src/rootfs/packages-content.ts";
+import { extractContent, type ContentOptions } from "../../src/rootfs/packages-content.ts";
 import { importableNames } from "../../src/rootfs/python-modules.ts";
 import { debianTree, writeTar, type TestEntry } from "./trees.ts";
 
-const status = [
-  "Package: zlib1g\nStatus: install ok installed\nArchitecture: arm64\nSource: zlib (1:1.3)\nVersion: 1:1.3.dfsg-1\nDescription: x\n more",
-  "Package: apt\nStatus: install ok installed\nArchitecture: arm64\nVersion: 3.0.3",
-  "Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1",
+const status = "Package: apt\nStatus: install ok installed\nArchitecture: arm64\nVersion: 3.0.3\n";
+const copyright = [
+  "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
   "",
-].join("\n\n");
+  "Files: *",
+  "License: GPL-2+",
+  "",
+].join("\n");
 
 const release = "6.12.57+deb13-rt-arm64";
 const dtb = `./usr/lib/linux-image-${release}/broadcom/bcm2711-rpi-4-b.dtb`;
 const tree: readonly TestEntry[] = [
   ...debianTree,
   { name: "./var/lib/dpkg/status", content: status },
+  { name: "./usr/lib/os-release", content: "ID=debian\n" },
+  { name: "./usr/share/doc/apt", type: "symlink", linkname: "apt-doc" },
+  { name: "./usr/share/doc/apt-doc/copyright", content: copyright },
   { name: `./boot/vmlinuz-${release}`, content: "kernel" },
   { name: `./boot/initrd.img-${release}`, content: "initrd" },
   { name: `./boot/config-${release}`, content: "CONFIG_PREEMPT_RT=y\n" },
@@ -61,6 +66,10 @@ describe("extractContent", () => {
     expect(await read("kernel/initrd.img")).toBe("initrd");
     expect(await read("kernel/config")).toBe("CONFIG_PREEMPT_RT=y\n");
     expect(await read("kernel/dtbs/broadcom/bcm2711-rpi-4-b.dtb")).toBe("dtb");
+    expect(await read("os-release")).toBe("ID=debian\n");
+    expect(JSON.parse(await read("packages.json"))).toEqual([
+      { name: "apt", version: "3.0.3", architecture: "arm64", depends: [], licences: ["GPL-2+"] },
+    ]);
     expect(await read("firmware/start4.elf")).toBe("blob");
     expect(await read("firmware/overlays/x.dtbo")).toBe("overlay");
     expect(JSON.parse(await read("python-modules.json"))).toEqual(["_abc", "json", "sys"]);
@@ -82,13 +91,6 @@ describe("extractContent", () => {
   test("tools of another Python version are a bug", async () => {
     await expect(extract(tree, { tools: tools("cpython-312 sys\n") })).rejects.toThrow("the image's is python3.13");
   });
-});
-
-test("installed packages, sorted, with their source when it is another", () => {
-  expect(parseStatus(status)).toEqual([
-    { name: "apt", version: "3.0.3", architecture: "arm64" },
-    { name: "zlib1g", version: "1:1.3.dfsg-1", architecture: "arm64", source: "zlib" },
-  ]);
 });
 
 const file = (path: string): { path: string; directory: boolean } => ({ path, directory: false });

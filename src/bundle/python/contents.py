@@ -8,6 +8,7 @@ SDK): whole top-level packages.
 import os
 from typing import NamedTuple
 
+from distributions import describe, top_level
 from finder import is_extension
 
 # Folders at the top of a project that are never a package's data.
@@ -42,11 +43,16 @@ def is_inside(path, folder):
 
 
 class Contents:
-    """Collects (name, path) pairs; `errors` are links that leave the project."""
+    """Collects (name, path) pairs; `errors` are links that leave the project.
+
+    `distributions` describes the libraries by their `.dist-info` folders; `undescribed` are vendored modules without.
+    """
 
     def __init__(self, layout):
         self.layout = layout
         self.files = {}
+        self.distributions = {}
+        self.undescribed = set()
         self.errors = []
 
     def add(self, path, library):
@@ -95,9 +101,13 @@ class Contents:
             self.add(f"{path}.py", library=True)
         else:
             self._add_whole(path)
-        for info in _listing(folder):
-            if info.endswith(".dist-info") and name in _top_level(os.path.join(folder, info)):
-                self._add_whole(os.path.join(folder, info), without=HOST_RECORDS)
+        infos = [os.path.join(folder, info) for info in _listing(folder) if info.endswith(".dist-info")]
+        owners = [info for info in infos if name in top_level(info)]
+        for info in owners:
+            self._add_whole(info, without=HOST_RECORDS)
+            self.distributions[info] = describe(info)
+        if not owners and folder == self.layout.vendor:
+            self.undescribed.add(name)
 
     def _add_whole(self, folder, without=(), above=()):
         real = os.path.realpath(folder)
@@ -118,18 +128,6 @@ def _is_data(name):
 
 def _holds_python(folder):
     return any(name.endswith(".py") for _, _, names in os.walk(folder) for name in names)
-
-
-def _top_level(info):
-    """Top-level modules of an installed distribution, from its RECORD and top_level.txt."""
-    names = set()
-    for file in ("RECORD", "top_level.txt"):
-        try:
-            with open(os.path.join(info, file), encoding="utf-8") as stream:
-                names.update(line.strip().partition(",")[0].partition("/")[0].removesuffix(".py") for line in stream)
-        except FileNotFoundError:
-            continue
-    return names
 
 
 def _listing(folder):

@@ -2,6 +2,7 @@
 
 Request: {entry, project, vendor, sdk}: absolute paths.
 Result: {entry, name, package, roots, files: [{name, source, sha256}],
+distributions: [{name, version, licence, requires}], undescribed: [module], sdk: whether the SDK is used,
 imports: [{module, file, line, column, neededBy}], errors: [{code, message, hint, file, line, column}], warnings: [{message, file, line, column}]}.
 It runs on the target's version of Python, so that what it parses is what the board accepts.
 """
@@ -89,6 +90,9 @@ def scan(request):
         "files": [
             {"name": name, "source": path, "sha256": digest(path)} for name, path in sorted(contents.files.items())
         ],  # fmt: skip
+        "distributions": [description for _, description in sorted(contents.distributions.items())],
+        "undescribed": sorted(contents.undescribed),
+        "sdk": any(name.startswith("rt-sdk/") for name in contents.files),
         "imports": [
             {"module": module, "file": file, "line": line, "column": column, "neededBy": needed_by}
             for module, (file, line, column, needed_by) in sorted(graph.imports.items())

@@ -20,7 +20,7 @@ import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
 import type { Layer } from "../../rootfs/layer.ts";
-import type { PackageMove } from "../../rootfs/lock.ts";
+import { imageSet, type PackageMove } from "../../rootfs/lock.ts";
 import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
 import { baseStep, installPackages } from "../../rootfs/packages.ts";
 import { contentsStep } from "../../rootfs/packages-content.ts";
@@ -33,6 +33,7 @@ import { LOCK_STEP, lockedPackages } from "./lock.ts";
 import { buildManifest } from "./manifest.ts";
 import { publish } from "./publish.ts";
 import { layerRoot } from "./root.ts";
+import { buildSbom } from "./sbom.ts";
 
 /** What {@link buildImage} made, all below `out/<board>/`. */
 export interface BuildResult {
@@ -41,6 +42,7 @@ export interface BuildResult {
   readonly bmap: OutputFile;
   readonly release: OutputFile & { readonly id: string };
   readonly manifest: OutputFile;
+  readonly sbom: OutputFile;
   readonly kernelConfig: OutputFile;
   /** What the kernel's configuration says to the fragments. */
   readonly kernel: readonly OptionVerdict[];
@@ -159,6 +161,17 @@ export async function buildImage(
   const releaseFile = await publish(join(releaseOutput.dir, "release.tar"), join(outDir, "release.tar"));
   const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
   for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
+  const sbom = await buildSbom({
+    project,
+    sourceDateEpoch: tools.sourceDateEpoch,
+    locked: imageSet(lock),
+    layers,
+    contents,
+    bundles,
+    release,
+    image,
+    path: join(outDir, "sbom.cdx.json"),
+  });
   const manifest = await buildManifest({
     project,
     layers,
@@ -167,7 +180,7 @@ export async function buildImage(
     cmdline: boot.cmdline,
     layout,
     release,
-    artifacts: [image, bmap, releaseFile, kernelConfig],
+    artifacts: [image, bmap, releaseFile, kernelConfig, sbom],
     path: join(outDir, "manifest.json"),
   });
   await rememberTools(context, toolPackages);
@@ -178,6 +191,7 @@ export async function buildImage(
     bmap,
     release: { ...releaseFile, id: release.id },
     manifest,
+    sbom,
     kernelConfig,
     kernel: kernelOutput.options,
     moved,

@@ -8,7 +8,7 @@ import { printManifest, type Manifest } from "../../image/manifest.ts";
 import type { OptionVerdict } from "../../kernel/check.ts";
 import type { StepOutput } from "../../pipeline/step.ts";
 import type { Layer } from "../../rootfs/layer.ts";
-import type { InstalledPackage } from "../../rootfs/packages-content.ts";
+import type { InstalledPackage } from "../../rootfs/dpkg-status.ts";
 import { publishText } from "./publish.ts";
 
 /** What manifest.json is made from. */

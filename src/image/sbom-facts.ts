@@ -1,0 +1,44 @@
+import type { BundleDependencies } from "../bundle/dependencies.ts";
+import type { Runtime } from "../config/model.ts";
+import type { InstalledPackage } from "../rootfs/dpkg-status.ts";
+
+/** What an SBOM is made from. */
+export interface SbomFacts {
+  /** rtkit's version. */
+  readonly rtkit: string;
+  /** The document's time, seconds since 1970. */
+  readonly sourceDateEpoch: number;
+  readonly image: { readonly name: string; readonly release: string; readonly sha256: string };
+  /** `id` and `version` are ID and VERSION_ID of os-release(5); `suite` is Debian's name for it. */
+  readonly system: { readonly id: string; readonly version: string; readonly suite: string };
+  readonly packages: readonly InstalledPackage[];
+  /** `release` is what `uname -r` says on the board. */
+  readonly kernel: { readonly release: string; readonly sha256: string };
+  /** What the board runs before the kernel. */
+  readonly firmware: readonly FileFacts[];
+  /** Programs that overlays put into the root file system. */
+  readonly programs: readonly FileFacts[];
+  readonly nodes: readonly NodeFacts[];
+}
+
+/** One file of the image. */
+export interface FileFacts {
+  /** Absolute, on the board. */
+  readonly path: string;
+  readonly sha256: string;
+  /** Null when nobody gave it one. */
+  readonly version: string | null;
+  /** The Debian package that it is a copy from. */
+  readonly package?: string;
+}
+
+/** One node of the release. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly runtime: Runtime;
+  /** Absolute, on the board. */
+  readonly path: string;
+  readonly sha256: string;
+  /** Null when nothing says what is in it. */
+  readonly dependencies: BundleDependencies | null;
+}
