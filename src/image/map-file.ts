@@ -14,18 +14,15 @@ const ZERO_BLOCK = Buffer.alloc(BLOCK_SIZE);
 const MAP_FILE = "map.json";
 
 /**
- * Maps a file whose size is a multiple of {@link BLOCK_SIZE}: the blocks that are not zero, and those of `inUse`.
- *
- * `inUse` is what the file system says it has allocated. It is needed because an allocated block of zeros (an empty
- * inode, a zero page of a program) must overwrite what an old card holds, while a block that is merely a hole in the
- * host's file need not. Nothing depends on how the host stores the file.
+ * Maps a file system's image, whose size is a multiple of {@link BLOCK_SIZE}: the blocks of `inUse`, which is what the file
+ * system says it has allocated. An allocated block of zeros (an empty inode, a zero page of a program) must overwrite what
+ * an old card holds; what is not allocated nobody reads. Nothing depends on how the host stores the file.
  */
-export async function mapFile(path: string, inUse: readonly BlockSpan[] = []): Promise<BlockMap> {
+export async function mapFile(path: string, inUse: readonly BlockSpan[]): Promise<BlockMap> {
   const file = await open(path, "r");
   try {
     const { size } = await file.stat();
-    const spans = mergeSpans([...inUse, ...(await contentSpans(file, size))], BRIDGED_BLOCKS);
-    return { size, ranges: await hashSpans(file, spans) };
+    return { size, ranges: await hashSpans(file, mergeSpans(inUse, BRIDGED_BLOCKS)) };
   } finally {
     await file.close();
   }
