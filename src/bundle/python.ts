@@ -86,8 +86,7 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
 }
 
 async function runScript(tools: Toolbox, script: string, request: unknown, signal: AbortSignal): Promise<unknown> {
-  // Isolated from the host's PYTHON* variables and site-packages; no byte code is written beside our scripts.
-  const args = ["-I", "-B", "-S", "-X", "utf8", join(SCRIPTS, script)];
+  const args = ["-S", "-X", "utf8", join(SCRIPTS, script)];
   const { stdout } = await tools.run("python3", args, { input: JSON.stringify(request), signal });
   return JSON.parse(stdout);
 }

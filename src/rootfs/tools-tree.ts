@@ -34,6 +34,17 @@ const PROGRAM_FOLDERS = ["usr/sbin", "usr/bin"];
 /** What tools do not need to run; it would be hashed for nothing. */
 const EXCLUDED = ["./dev", "./tmp", "./usr/share", "./var", "./usr/lib/systemd", "./usr/lib/udev", "./usr/include"];
 
+/**
+ * Compiles the library, which takes most of the time of a short program otherwise. The same bytes wherever the tree is, and
+ * valid without a look at the sources' times.
+ */
+const COMPILE_PYTHON = [
+  "import compileall, os, py_compile, sys",
+  "mode = py_compile.PycInvalidationMode.UNCHECKED_HASH",
+  "folder = os.path.dirname(os.__file__)",
+  'compileall.compile_dir(folder, stripdir=sys.argv[1], prependdir="/", quiet=1, invalidation_mode=mode)',
+].join("\n");
+
 /** The dynamic loader of an architecture, and the folder of it and its libraries below usr/lib (Debian policy, multiarch). */
 const LOADERS: Readonly<Record<Architecture, { readonly loader: string; readonly triplet: string }>> = {
   amd64: { loader: "ld-linux-x86-64.so.2", triplet: "x86_64-linux-gnu" },
@@ -53,6 +64,7 @@ export function toolsStep(suite: string, mirror: DebianMirror): Step {
       mirror: digestOf({ archive: mirror.archive, security: mirror.security }),
       options,
       excluded: EXCLUDED,
+      compile: COMPILE_PYTHON,
     },
     run: async (outDir, step) => {
       const scratch = join(outDir, "scratch");
@@ -87,6 +99,7 @@ export function toolsStep(suite: string, mirror: DebianMirror): Step {
       );
       await rm(tar);
       await rm(scratch, { recursive: true });
+      await openTools({ dir: outDir, digest: "" }).run("python3", ["-c", COMPILE_PYTHON, tree], { signal: step.signal });
     },
   };
 }
@@ -96,7 +109,7 @@ export function toolsStep(suite: string, mirror: DebianMirror): Step {
  * libraries, so the host's C library does not matter and no namespace is needed. `python3` runs isolated (`-I`: no
  * site of the host or the user, no PYTHON* variables) and writes no bytecode.
  */
-export function openTools(output: StepOutput): Toolbox {
+export function openTools(output: Pick<StepOutput, "dir" | "digest">): Toolbox {
   const tree = join(output.dir, "tree");
   const { loader, triplet } = LOADERS[requireHostArchitecture()];
   const libraries = [`usr/lib/${triplet}`, "usr/lib"].map((folder) => join(tree, folder)).join(":");

@@ -86,7 +86,7 @@ export async function buildImage(
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
   const kernelOutput = await checkBoardKernel(context, { board, contents, layers, cmdline: boot.cmdline, run });
-  const root = await layerRoot(project, { packages, contents, layers, boot });
+  const root = await layerRoot(context, project, { packages, contents, layers, boot, run });
   const layout = layOut(board, boot.identity, {
     boot: boot.size,
     root: root.size,
@@ -174,6 +174,7 @@ function plannedSteps({ board, nodes }: Project): { name: string; title: string 
     { name: "contents", title: "Kernel, firmware and file list" },
     { name: "release", title: "Release" },
     { name: "kernel", title: "Kernel configuration" },
+    { name: "layers", title: "Overlays" },
     ...partitions,
     { name: "image", title: "Image" },
   ];
