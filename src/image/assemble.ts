@@ -6,12 +6,20 @@ import type { Toolbox } from "../core/toolbox.ts";
 import { digestOf, sha256 } from "../pipeline/digest.ts";
 import type { Context, FileRecord } from "../pipeline/step.ts";
 import { readMemo, stampsOf, writeMemo, type AssembledMemo } from "./assembled-memo.ts";
-import { BLOCK_SIZE, mergeSpans, shiftRanges, type BlockMap, type BlockRange, type BlockSpan } from "./block-map.ts";
+import {
+  BLOCK_SIZE,
+  countBlocks,
+  mergeSpans,
+  shiftRanges,
+  type BlockMap,
+  type BlockRange,
+  type BlockSpan,
+} from "./block-map.ts";
 import { printBmap } from "./bmap.ts";
 import { makeSparse } from "./ext4.ts";
 import type { Layout } from "./layout.ts";
-import { contentSpans, hashSpans, readMap } from "./map-file.ts";
-import { imageName, type PartitionImage } from "./partition-image.ts";
+import { contentSpans, hashSpans, readBlocks } from "./map-file.ts";
+import type { PartitionImage } from "./partition-image.ts";
 import { sfdiskScript, tableBlocks, writePartitionTable } from "./partition-table.ts";
 import { splice, type HashState, type Segment } from "./splice.ts";
 
@@ -109,14 +117,16 @@ async function write(
   await writePartitionTable(tools, path, layout, context.signal);
   const table = await tableRanges(path, layout);
   const ranges: BlockRange[] = [...table];
-  const segments: Segment[] = table.map((range) => segment(range, null, 0));
+  const segments: Segment[] = table.map((range) => segment(range, null, range.first * BLOCK_SIZE));
   for (const { partition, output } of parts) {
-    const name = imageName(partition);
-    const map = await readMap(output.dir, name);
-    if (map.size !== partition.size) throw new Error(`${name} has ${map.size} bytes, not ${partition.size}`);
-    const shifted = shiftRanges(map.ranges, partition.start);
-    ranges.push(...shifted);
-    segments.push(...shifted.map((range) => segment(range, join(output.dir, name), partition.start)));
+    const { file, map } = await readBlocks(output.dir);
+    if (map.size !== partition.size) throw new Error(`${file} is of ${map.size} bytes, not ${partition.size}`);
+    let packed = 0;
+    for (const range of shiftRanges(map.ranges, partition.start)) {
+      ranges.push(range);
+      segments.push(segment(range, file, packed));
+      packed += countBlocks([range]) * BLOCK_SIZE;
+    }
   }
   // A changed node changes the data partition only: most of the image is before it, and hashing takes longer than copying.
   const saveAt = layout.partitions.find(({ content }) => content === "data")?.start ?? 0;
@@ -155,7 +165,6 @@ async function tableSpans(file: FileHandle, layout: Layout): Promise<BlockSpan[]
   return mergeSpans([...spans, ...(await contentSpans(file, layout.size, end))]);
 }
 
-function segment({ first, last }: BlockSpan, source: string | null, partitionStart: number): Segment {
-  const start = first * BLOCK_SIZE;
-  return { start, end: (last + 1) * BLOCK_SIZE, source, sourceStart: start - partitionStart };
+function segment({ first, last }: BlockSpan, source: string | null, sourceStart: number): Segment {
+  return { start: first * BLOCK_SIZE, end: (last + 1) * BLOCK_SIZE, source, sourceStart };
 }

@@ -99,7 +99,9 @@ export function toolsStep(suite: string, mirror: DebianMirror): Step {
       );
       await rm(tar);
       await rm(scratch, { recursive: true });
-      await openTools({ dir: outDir, digest: "" }).run("python3", ["-c", COMPILE_PYTHON, tree], { signal: step.signal });
+      await openTools({ dir: outDir, digest: "" }).run("python3", ["-c", COMPILE_PYTHON, tree], {
+        signal: step.signal,
+      });
     },
   };
 }
