@@ -122,8 +122,7 @@ function pythonPackages({ distributions, undescribed, sdk }: ScanResult): Bundle
 }
 
 async function runScript(tools: Toolbox, script: string, request: unknown, signal: AbortSignal): Promise<unknown> {
-  // Isolated from the host's PYTHON* variables and site-packages; no byte code is written beside our scripts.
-  const args = ["-I", "-B", "-S", "-X", "utf8", join(SCRIPTS, script)];
+  const args = ["-S", "-X", "utf8", join(SCRIPTS, script)];
   const { stdout } = await tools.run("python3", args, { input: JSON.stringify(request), signal });
   return JSON.parse(stdout);
 }

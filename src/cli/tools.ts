@@ -10,7 +10,7 @@ import type { LockedPackage } from "../rootfs/lock.ts";
 import { chooseMirror } from "../rootfs/mirror.ts";
 import { followProgress } from "../rootfs/progress.ts";
 import { ESSENTIAL } from "../rootfs/resolve.ts";
-import { openTools, requireHostArchitecture, TOOL_PACKAGES, toolsStep } from "../rootfs/tools-tree.ts";
+import { NO_TIME, openTools, requireHostArchitecture, TOOL_PACKAGES, toolsStep } from "../rootfs/tools-tree.ts";
 
 /** The suite whose tools read images, whatever suite an image was built from: formats are older than both. */
 const SUITE = "trixie";
@@ -41,9 +41,6 @@ export async function rememberTools(context: Context, packages: readonly LockedP
   await writeFile(temporary, text);
   await rename(temporary, path);
 }
-
-/** Reading an image makes no files with a time of their own. */
-const NO_TIME = 0;
 
 async function open(context: Context, step: Step, next: readonly Row[]): Promise<Toolbox> {
   context.emit({ type: "plan", steps: [{ name: step.name, title: step.title }, ...next] });

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { fileName, lineOfText, packageName, say, size, quote } from "./values.ts";
 
 /** One word of a command line or configuration file. */

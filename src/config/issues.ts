@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { usageError } from "../core/errors.ts";
 import type { RtkitError } from "../core/errors.ts";
 import type { Path, SourceDocument } from "./document.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { boardSchema } from "./board-schema.ts";
 import { projectSchema } from "./project-schema.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration, hostLabel, lineOfText, named, packageName, pathText, say, size, quote } from "./values.ts";
 
 /** Scheduling policies as sched(7) names them, without SCHED_ and in lower case. */

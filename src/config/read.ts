@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { z } from "zod";
+import type * as z from "zod";
 import { errnoCode, usageError } from "../core/errors.ts";
 import type { RtkitError } from "../core/errors.ts";
 import { parseYaml } from "./document.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parseDuration, parseSize } from "../core/units.ts";
 
 /** A schema's own words for a mistake: what is wrong, and how to mend it. issues.ts takes the two apart. */

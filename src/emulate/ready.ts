@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { RtkitError } from "../core/errors.ts";
 import { connectSsh, type SshConnection, type SshLogin } from "./ssh.ts";
 

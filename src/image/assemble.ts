@@ -1,17 +1,27 @@
-import { mkdir, open, readFile, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { isAlive } from "../core/process.ts";
 import type { Toolbox } from "../core/toolbox.ts";
-import { errnoCode } from "../core/errors.ts";
-import { digestOf, sha256, type Json } from "../pipeline/digest.ts";
+import { digestOf, sha256 } from "../pipeline/digest.ts";
 import type { Context, FileRecord } from "../pipeline/step.ts";
-import { BLOCK_SIZE, mergeSpans, shiftRanges, type BlockMap, type BlockRange, type BlockSpan } from "./block-map.ts";
+import { readMemo, stampsOf, writeMemo, type AssembledMemo } from "./assembled-memo.ts";
+import {
+  BLOCK_SIZE,
+  countBlocks,
+  mergeSpans,
+  shiftRanges,
+  type BlockMap,
+  type BlockRange,
+  type BlockSpan,
+} from "./block-map.ts";
 import { printBmap } from "./bmap.ts";
 import { makeSparse } from "./ext4.ts";
 import type { Layout } from "./layout.ts";
-import { contentSpans, hashSpans, readMap } from "./map-file.ts";
-import { imageName, type PartitionImage } from "./partition-image.ts";
+import { contentSpans, hashSpans, readBlocks } from "./map-file.ts";
+import type { PartitionImage } from "./partition-image.ts";
 import { sfdiskScript, tableBlocks, writePartitionTable } from "./partition-table.ts";
-import { splice, type Segment } from "./splice.ts";
+import { splice, type HashState, type Segment } from "./splice.ts";
 
 /** What an image is put together from. */
 export interface AssembleOptions {
@@ -45,28 +55,27 @@ export interface Assembled {
 export async function assemble(context: Context, options: AssembleOptions): Promise<Assembled> {
   const image = join(options.outDir, `${options.name}.img`);
   const bmap = `${image}.bmap`;
-  const memo = join(context.cacheDir, "assembled", `${sha256(image)}.json`);
-  const inputs = digestOf({
-    tools: options.tools.digest,
-    table: sfdiskScript(options.layout),
-    parts: options.parts.map(({ partition, output }) => ({ start: partition.start, digest: output.digest })),
-  });
-  const kept = await readMemo(memo, inputs, image, bmap);
-  if (kept !== undefined) return { ...kept, cached: true };
+  const memoPath = join(context.cacheDir, "assembled", `${sha256(image)}.json`);
+  const inputs = inputsBefore(options.layout.size, options);
+  const memo = await readMemo(memoPath);
+  if (memo?.inputs === inputs && isDeepStrictEqual(memo.stamps, await stampsOf([image, bmap]))) {
+    return { image: { path: image, ...memo.image }, bmap: { path: bmap, ...memo.bmap }, cached: true };
+  }
   await mkdir(options.outDir, { recursive: true });
+  await removeLeftovers(image);
   try {
-    const made = await write(context, options, temporary(image));
+    const made = await write(context, options, temporary(image), memo);
     const text = printBmap(made.map);
     await writeFile(temporary(bmap), text);
     context.signal.throwIfAborted();
     await rename(temporary(image), image);
     await rename(temporary(bmap), bmap);
-    const result = {
-      image: { path: image, size: made.map.size, sha256: made.sha256 },
-      bmap: { path: bmap, size: Buffer.byteLength(text), sha256: sha256(text) },
+    const files = {
+      image: { size: made.map.size, sha256: made.sha256 },
+      bmap: { size: Buffer.byteLength(text), sha256: sha256(text) },
     };
-    await writeMemo(memo, inputs, result);
-    return { ...result, cached: false };
+    await writeMemo(memoPath, { inputs, stamps: await stampsOf([image, bmap]), ...files, prefix: made.prefix });
+    return { image: { path: image, ...files.image }, bmap: { path: bmap, ...files.bmap }, cached: false };
   } finally {
     await rm(temporary(image), { force: true });
     await rm(temporary(bmap), { force: true });
@@ -78,35 +87,70 @@ function temporary(path: string): string {
   return `${path}.${process.pid}.tmp`;
 }
 
+/** Removes what killed builds left half done. */
+async function removeLeftovers(image: string): Promise<void> {
+  for (const name of await readdir(dirname(image))) {
+    const maker = name.startsWith(basename(image)) ? /\.(\d+)\.tmp$/.exec(name)?.[1] : undefined;
+    if (maker !== undefined && !isAlive(Number(maker))) await rm(join(dirname(image), name), { force: true });
+  }
+}
+
+/** The digest of all that decides an image's bytes before `end`, which is a partition's start or the image's end. */
+function inputsBefore(end: number, { tools, layout, parts }: AssembleOptions): string {
+  return digestOf({
+    tools: tools.digest,
+    table: sfdiskScript(layout),
+    parts: parts
+      .filter(({ partition }) => partition.start < end)
+      .map(({ partition, output }) => ({ start: partition.start, digest: output.digest })),
+  });
+}
+
 async function write(
   context: Context,
-  { tools, layout, parts }: AssembleOptions,
+  options: AssembleOptions,
   path: string,
-): Promise<{ map: BlockMap; sha256: string }> {
+  memo: AssembledMemo | undefined,
+): Promise<{ map: BlockMap; sha256: string; prefix: AssembledMemo["prefix"] }> {
+  const { tools, layout, parts } = options;
   await makeSparse(path, layout.size);
   await writePartitionTable(tools, path, layout, context.signal);
-  const handles: FileHandle[] = [];
-  try {
-    const target = await open(path, "r+");
-    handles.push(target);
-    const table = await hashSpans(target, await tableSpans(target, layout));
-    const ranges: BlockRange[] = [...table];
-    const segments: Segment[] = table.map((range) => segment(range, target, 0));
-    for (const { partition, output } of parts) {
-      const name = imageName(partition);
-      const map = await readMap(output.dir, name);
-      if (map.size !== partition.size) throw new Error(`${name} has ${map.size} bytes, not ${partition.size}`);
-      const source = await open(join(output.dir, name), "r");
-      handles.push(source);
-      const shifted = shiftRanges(map.ranges, partition.start);
-      ranges.push(...shifted);
-      segments.push(...shifted.map((range) => segment(range, source, partition.start)));
+  const table = await tableRanges(path, layout);
+  const ranges: BlockRange[] = [...table];
+  const segments: Segment[] = table.map((range) => segment(range, null, range.first * BLOCK_SIZE));
+  for (const { partition, output } of parts) {
+    const { file, map } = await readBlocks(output.dir);
+    if (map.size !== partition.size) throw new Error(`${file} is of ${map.size} bytes, not ${partition.size}`);
+    let packed = 0;
+    for (const range of shiftRanges(map.ranges, partition.start)) {
+      ranges.push(range);
+      segments.push(segment(range, file, packed));
+      packed += countBlocks([range]) * BLOCK_SIZE;
     }
-    const inOrder = segments.toSorted((a, b) => a.start - b.start);
-    const sum = await splice(target, layout.size, inOrder, context.signal);
-    return { map: { size: layout.size, ranges: ranges.toSorted((a, b) => a.first - b.first) }, sha256: sum };
+  }
+  // A changed node changes the data partition only: most of the image is before it, and hashing takes longer than copying.
+  const saveAt = layout.partitions.find(({ content }) => content === "data")?.start ?? 0;
+  const inputs = inputsBefore(saveAt, options);
+  const resume: HashState | null = memo?.prefix.inputs === inputs ? memo.prefix.hash : null;
+  const inOrder = segments.toSorted((a, b) => a.start - b.start);
+  const made = await splice(
+    tools,
+    { target: path, size: layout.size, segments: inOrder, resume, saveAt },
+    context.signal,
+  );
+  return {
+    map: { size: layout.size, ranges: ranges.toSorted((a, b) => a.first - b.first) },
+    sha256: made.sha256,
+    prefix: { inputs, hash: made.saved },
+  };
+}
+
+async function tableRanges(path: string, layout: Layout): Promise<BlockRange[]> {
+  const file = await open(path, "r");
+  try {
+    return await hashSpans(file, await tableSpans(file, layout));
   } finally {
-    await Promise.all(handles.map((handle) => handle.close()));
+    await file.close();
   }
 }
 
@@ -121,42 +165,6 @@ async function tableSpans(file: FileHandle, layout: Layout): Promise<BlockSpan[]
   return mergeSpans([...spans, ...(await contentSpans(file, layout.size, end))]);
 }
 
-function segment({ first, last }: BlockSpan, source: FileHandle, sourceStart: number): Segment {
+function segment({ first, last }: BlockSpan, source: string | null, sourceStart: number): Segment {
   return { start: first * BLOCK_SIZE, end: (last + 1) * BLOCK_SIZE, source, sourceStart };
-}
-
-interface Memo {
-  readonly inputs: string;
-  readonly stamps: Json;
-  readonly result: Omit<Assembled, "cached">;
-}
-
-/** What was written last time, when it is still there. */
-async function readMemo(
-  memo: string,
-  inputs: string,
-  image: string,
-  bmap: string,
-): Promise<Memo["result"] | undefined> {
-  try {
-    const kept = JSON.parse(await readFile(memo, "utf8")) as Memo;
-    const same = kept.inputs === inputs && digestOf(kept.stamps) === digestOf(await stamps([image, bmap]));
-    return same ? kept.result : undefined;
-  } catch (error) {
-    if (errnoCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
-}
-
-async function writeMemo(memo: string, inputs: string, result: Memo["result"]): Promise<void> {
-  await mkdir(dirname(memo), { recursive: true });
-  const record: Memo = { inputs, stamps: await stamps([result.image.path, result.bmap.path]), result };
-  await writeFile(temporary(memo), JSON.stringify(record));
-  await rename(temporary(memo), memo);
-}
-
-/** What changes when somebody writes to a file. */
-async function stamps(paths: readonly string[]): Promise<Json> {
-  const stats = await Promise.all(paths.map((path) => stat(path, { bigint: true })));
-  return stats.map(({ ino, size, mtimeNs, ctimeNs }) => [ino, size, mtimeNs, ctimeNs].join(" "));
 }

@@ -11,7 +11,7 @@ import type { ContentSize } from "./content-size.ts";
 import { makeFat, type FileSource } from "./fat.ts";
 import { diskIdentity, type DiskIdentity } from "./identity.ts";
 import type { PlacedPartition } from "./layout.ts";
-import { imageName, mapPartition, partitionInputs } from "./partition-image.ts";
+import { imagePath, packPartition, partitionInputs } from "./partition-image.ts";
 
 /** What the boot partition will hold, known before anything has its place. */
 export interface BootPlan {
@@ -43,7 +43,7 @@ export function planBoot(
   return { identity, cmdline, input, files, size: { bytes, entries: files.size }, packages };
 }
 
-/** Makes `boot.img` and its map. Fails with RTK_BOOT_RULE for each rule of the firmware that is not kept. */
+/** Makes the FAT of the boot partition. Fails with RTK_BOOT_RULE for each rule of the firmware that is not kept. */
 export function bootStep(options: {
   readonly tools: Toolbox;
   readonly plan: BootPlan;
@@ -68,10 +68,10 @@ export function bootStep(options: {
       progress("checking the firmware's rules");
       throwIfAny(checkBootFiles(await readContents(plan), input));
       progress("writing the file system");
-      const file = join(outDir, imageName(partition));
+      const file = imagePath(outDir, partition);
       const { size, name: label, fsUuid: serial } = partition;
       await makeFat(tools, { file, size, label, serial, files, signal });
-      await mapPartition(tools, outDir, partition);
+      await packPartition(tools, outDir, partition);
     },
   };
 }

@@ -18,7 +18,7 @@ export interface ReleaseTar {
   readonly size: number;
 }
 
-/** Makes `data.img`: the ext4 of `/opt/rtnode`, with the release in `releases/<id>/` and `current` pointing to it. */
+/** Makes the ext4 of `/opt/rtnode`, with the release in `releases/<id>/` and `current` pointing to it. */
 export function dataStep(options: {
   readonly tools: Toolbox;
   readonly partition: PlacedPartition;

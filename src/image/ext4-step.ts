@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Toolbox } from "../core/toolbox.ts";
 import type { Json } from "../pipeline/digest.ts";
@@ -6,7 +5,7 @@ import type { Step } from "../pipeline/step.ts";
 import { makeExt4 } from "./ext4.ts";
 import { makeFat } from "./fat.ts";
 import type { PlacedPartition } from "./layout.ts";
-import { imageName, mapPartition, partitionInputs } from "./partition-image.ts";
+import { imagePath, packPartition, partitionInputs } from "./partition-image.ts";
 
 /** A file system's content that is made when it is read. */
 export interface TarSource {
@@ -16,7 +15,7 @@ export interface TarSource {
   readonly open: (signal: AbortSignal) => Promise<Readable>;
 }
 
-/** Makes `root.img`, an ext4 with the layered root file system, and its map. */
+/** Makes the ext4 of the layered root file system. */
 export function rootStep(options: {
   readonly tools: Toolbox;
   readonly partition: PlacedPartition;
@@ -25,7 +24,7 @@ export function rootStep(options: {
   return ext4Step("root", "Root file system", options);
 }
 
-/** Makes `empty.img`, a file system with nothing in it, and its map. */
+/** Makes a file system with nothing in it. */
 export function emptyStep(options: { readonly tools: Toolbox; readonly partition: PlacedPartition }): Step {
   const { tools, partition } = options;
   const name = `empty-${partition.name.toLowerCase()}`;
@@ -38,19 +37,19 @@ export function emptyStep(options: { readonly tools: Toolbox; readonly partition
     run: async (outDir, { signal }) => {
       const { size, name: label, fsUuid: serial } = partition;
       await makeFat(tools, {
-        file: join(outDir, imageName(partition)),
+        file: imagePath(outDir, partition),
         size,
         label,
         serial,
         files: new Map(),
         signal,
       });
-      await mapPartition(tools, outDir, partition);
+      await packPartition(tools, outDir, partition);
     },
   };
 }
 
-/** Makes an ext4 partition's image and its map. */
+/** Makes an ext4 partition's blocks. */
 export function ext4Step(
   name: string,
   title: string,
@@ -65,15 +64,15 @@ export function ext4Step(
       progress("writing the file system");
       await makeExt4(tools, {
         tar: tar === null ? null : await tar.open(signal),
-        file: join(outDir, imageName(partition)),
+        file: imagePath(outDir, partition),
         size: partition.size,
         label: partition.name,
         uuid: partition.fsUuid,
         grow: partition.grow,
         signal,
       });
-      progress("mapping its blocks");
-      await mapPartition(tools, outDir, partition);
+      progress("packing its blocks");
+      await packPartition(tools, outDir, partition);
     },
   };
 }

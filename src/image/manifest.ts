@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RtkitError } from "../core/errors.ts";
 
 const fileRecord = z.strictObject({ size: z.number(), sha256: z.string() });

@@ -1,7 +1,7 @@
-import { createHash, type Hash } from "node:crypto";
-import { open, readFile, stat, writeFile, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
-import { BLOCK_SIZE, mergeSpans, type BlockMap, type BlockRange, type BlockSpan } from "./block-map.ts";
+import { createHash } from "node:crypto";
+import { open, readFile, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { BLOCK_SIZE, countBlocks, mergeSpans, type BlockMap, type BlockRange, type BlockSpan } from "./block-map.ts";
 
 const CHUNK = 4 * 1024 ** 2;
 
@@ -10,26 +10,9 @@ const BRIDGED_BLOCKS = 16;
 
 const ZERO_BLOCK = Buffer.alloc(BLOCK_SIZE);
 
-/** The name of a partition image's map, which stands beside it. */
+/** What {@link packBlocks} leaves of a partition's image. */
+const BLOCKS_FILE = "blocks";
 const MAP_FILE = "map.json";
-
-/**
- * Maps a file whose size is a multiple of {@link BLOCK_SIZE}: the blocks that are not zero, and those of `inUse`.
- *
- * `inUse` is what the file system says it has allocated. It is needed because an allocated block of zeros (an empty
- * inode, a zero page of a program) must overwrite what an old card holds, while a block that is merely a hole in the
- * host's file need not. Nothing depends on how the host stores the file.
- */
-export async function mapFile(path: string, inUse: readonly BlockSpan[] = []): Promise<BlockMap> {
-  const file = await open(path, "r");
-  try {
-    const { size } = await file.stat();
-    const spans = mergeSpans([...inUse, ...(await contentSpans(file, size))], BRIDGED_BLOCKS);
-    return { size, ranges: await hashSpans(file, spans) };
-  } finally {
-    await file.close();
-  }
-}
 
 /** Spans of the blocks that are not all zero, in the bytes from `start` to `end` (multiples of {@link BLOCK_SIZE}). */
 export async function contentSpans(file: FileHandle, end: number, start = 0): Promise<BlockSpan[]> {
@@ -52,29 +35,61 @@ export async function contentSpans(file: FileHandle, end: number, start = 0): Pr
   return spans;
 }
 
-/** Adds to each span the sha256 of its bytes in the file. */
-export async function hashSpans(file: FileHandle, spans: readonly BlockSpan[]): Promise<BlockRange[]> {
+/** Adds to each span the sha256 of its bytes in the file. Appends the bytes to `copy`, if there is one. */
+export async function hashSpans(
+  file: FileHandle,
+  spans: readonly BlockSpan[],
+  copy?: FileHandle,
+): Promise<BlockRange[]> {
   const ranges: BlockRange[] = [];
   const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const;
   for (const { first, last } of spans) {
     const hash = createHash("sha256");
-    await readSpan(file, first * BLOCK_SIZE, (last + 1) * BLOCK_SIZE, buffers, hash);
+    for await (const chunk of readSpan(file, first * BLOCK_SIZE, (last + 1) * BLOCK_SIZE, buffers)) {
+      const written = copy?.writeFile(chunk);
+      hash.update(chunk);
+      await written;
+    }
     ranges.push({ first, last, sha256: hash.digest("hex") });
   }
   return ranges;
 }
 
-/** Maps a partition image and writes the map beside it, for the step that puts the whole image together. */
-export async function writeMap(dir: string, image: string, inUse: readonly BlockSpan[]): Promise<void> {
-  await writeFile(join(dir, MAP_FILE), JSON.stringify(await mapFile(join(dir, image), inUse)));
+/**
+ * Replaces a file system's image, whose size is a multiple of {@link BLOCK_SIZE}, by the blocks of `inUse`, one after the
+ * other in {@link BLOCKS_FILE}, and their map. `inUse` is what the file system says it has allocated: an allocated block of
+ * zeros (an empty inode, a zero page of a program) must overwrite what an old card holds; what is not allocated nobody
+ * reads, and it would be read and hashed for nothing with every step that has to do with the file.
+ */
+export async function packBlocks(image: string, inUse: readonly BlockSpan[]): Promise<void> {
+  const dir = dirname(image);
+  const file = await open(image, "r");
+  const copy = await open(join(dir, BLOCKS_FILE), "w");
+  try {
+    const { size } = await file.stat();
+    const map: BlockMap = { size, ranges: await hashSpans(file, mergeSpans(inUse, BRIDGED_BLOCKS), copy) };
+    await writeFile(join(dir, MAP_FILE), JSON.stringify(map));
+  } finally {
+    await file.close();
+    await copy.close();
+  }
+  await rm(image);
 }
 
-/** Reads what {@link writeMap} wrote. Throws when the image beside it has another size. */
-export async function readMap(dir: string, image: string): Promise<BlockMap> {
+/** A file system as {@link packBlocks} left it. */
+export interface PackedBlocks {
+  /** The blocks of the map's ranges, one after the other. */
+  readonly file: string;
+  readonly map: BlockMap;
+}
+
+/** Reads what {@link packBlocks} wrote. Throws when the blocks are not those of the map. */
+export async function readBlocks(dir: string): Promise<PackedBlocks> {
   const map = JSON.parse(await readFile(join(dir, MAP_FILE), "utf8")) as BlockMap;
-  const { size } = await stat(join(dir, image));
-  if (size !== map.size) throw new Error(`${join(dir, image)} has ${size} bytes, its map is of ${map.size}`);
-  return map;
+  const file = join(dir, BLOCKS_FILE);
+  const [mapped, { size }] = [countBlocks(map.ranges) * BLOCK_SIZE, await stat(file)];
+  if (size !== mapped) throw new Error(`${file} has ${size} bytes, its map is of ${mapped}`);
+  return { file, map };
 }
 
 /** Fills the first `length` bytes of `buffer` from the file; throws when the file ends before. */
@@ -87,20 +102,19 @@ export async function readExactly(file: FileHandle, buffer: Buffer, offset: numb
   return buffer.subarray(0, length);
 }
 
-/** Reads the next chunk while the last one is hashed. */
-async function readSpan(
+/** The bytes in chunks: the next one is read while the caller is busy with the last one. */
+async function* readSpan(
   file: FileHandle,
   start: number,
   end: number,
   buffers: readonly [Buffer, Buffer],
-  hash: Hash,
-): Promise<void> {
+): AsyncGenerator<Buffer> {
   const read = (offset: number, turn: number): Promise<Buffer> =>
     readExactly(file, turn % 2 === 0 ? buffers[0] : buffers[1], offset, Math.min(CHUNK, end - offset));
   let next = read(start, 0);
   for (let offset = start, turn = 1; offset < end; offset += CHUNK, turn += 1) {
     const chunk = await next;
     if (offset + CHUNK < end) next = read(offset + CHUNK, turn);
-    hash.update(chunk);
+    yield chunk;
   }
 }

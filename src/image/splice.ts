@@ -1,70 +1,45 @@
-import { createHash } from "node:crypto";
-import type { FileHandle } from "node:fs/promises";
-import { readExactly } from "./map-file.ts";
+import { join } from "node:path";
+import { rtkitRoot } from "../core/paths.ts";
+import type { Toolbox } from "../core/toolbox.ts";
 
-/** Bytes `start` to `end` (not included) of the target, taken from `source` at `start - sourceStart`. */
+/** Bytes `start` to `end` (not included) of the target, taken from the file `source` at `sourceStart`. */
 export interface Segment {
   readonly start: number;
   readonly end: number;
-  readonly source: FileHandle;
+  /** Null: the bytes are in the target already. */
+  readonly source: string | null;
   readonly sourceStart: number;
 }
 
-const CHUNK = 4 * 1024 ** 2;
+/** A SHA-256 of a target's first `at` bytes that can be gone on with, by the same tools. */
+export interface HashState {
+  readonly at: number;
+  readonly state: string;
+}
+
+/** What {@link splice} puts together. */
+export interface SpliceOptions {
+  /** A sparse file of `size` bytes. */
+  readonly target: string;
+  readonly size: number;
+  /** Ascending, not overlapping; zeros between them. */
+  readonly segments: readonly Segment[];
+  /** From an earlier target that had the same bytes up to there, so that they need not be hashed again. */
+  readonly resume: HashState | null;
+  /** Where to keep the state; no segment reaches over it. */
+  readonly saveAt: number;
+}
 
 /**
- * Copies segments (ascending, not overlapping) into a sparse target and returns the sha256, in hex, of the whole target, with
- * zeros between the segments. Each chunk is written, and the next one read, while it is hashed. A segment whose source
- * is the target itself is only hashed.
+ * Copies segments into a sparse target and returns the sha256, in hex, of the whole target. The kernel copies, beside the
+ * hashing; src/image/splice.py does it, because Node has neither copy_file_range(2) nor a hash whose state can be kept.
  */
 export async function splice(
-  target: FileHandle,
-  size: number,
-  segments: readonly Segment[],
+  tools: Toolbox,
+  options: SpliceOptions,
   signal: AbortSignal,
-): Promise<string> {
-  const hash = createHash("sha256");
-  const zeros = Buffer.alloc(CHUNK);
-  const hashZeros = (length: number): void => {
-    for (let rest = length; rest > 0; rest -= CHUNK) hash.update(rest < CHUNK ? zeros.subarray(0, rest) : zeros);
-  };
-  const pieces = segments.flatMap(cut);
-  const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const;
-  const read = (index: number): Promise<Buffer> | undefined => {
-    const piece = pieces[index];
-    if (piece === undefined) return undefined;
-    const buffer = index % 2 === 0 ? buffers[0] : buffers[1];
-    return readExactly(piece.source, buffer, piece.start - piece.sourceStart, piece.end - piece.start);
-  };
-  let done = 0;
-  let next = read(0);
-  for (const [index, piece] of pieces.entries()) {
-    signal.throwIfAborted();
-    const chunk = await next;
-    if (chunk === undefined) break;
-    const following = read(index + 1);
-    const written = piece.source === target ? undefined : writeAll(target, chunk, piece.start);
-    hashZeros(piece.start - done);
-    hash.update(chunk);
-    done = piece.end;
-    await Promise.all([written, following]);
-    next = following;
-  }
-  hashZeros(size - done);
-  return hash.digest("hex");
-}
-
-function cut({ start, end, source, sourceStart }: Segment): Segment[] {
-  const count = Math.ceil((end - start) / CHUNK);
-  return Array.from({ length: count }, (_, index) => {
-    const from = start + index * CHUNK;
-    return { start: from, end: Math.min(from + CHUNK, end), source, sourceStart };
-  });
-}
-
-async function writeAll(file: FileHandle, buffer: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < buffer.length;) {
-    const { bytesWritten } = await file.write(buffer, done, buffer.length - done, position + done);
-    done += bytesWritten;
-  }
+): Promise<{ readonly sha256: string; readonly saved: HashState }> {
+  const script = join(rtkitRoot, "src", "image", "splice.py");
+  const { stdout } = await tools.run("python3", ["-S", script], { input: JSON.stringify(options), signal });
+  return JSON.parse(stdout) as { sha256: string; saved: HashState };
 }

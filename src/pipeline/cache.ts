@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { dirname, join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { errnoCode } from "../core/errors.ts";
+import { isAlive } from "../core/process.ts";
 import { digestFile, digestOf, type Json } from "./digest.ts";
 import { showAsStep } from "./show.ts";
 import type { Context, FileRecord, Step, StepOutput } from "./step.ts";
@@ -112,13 +113,4 @@ async function describeFiles(dir: string): Promise<Record<string, FileRecord>> {
     files[path.slice(dir.length + 1)] = { size, sha256: await digestFile(path) };
   }
   return files;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoCode(error) === "EPERM";
-  }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
-import type { z } from "zod";
+import type * as z from "zod";
 import { parseYaml, type SourceDocument } from "../config/document.ts";
 import { valueAt, wrongKind } from "../config/issues.ts";
 import { errnoCode, RtkitError, RtkitErrors, throwIfAny, usageError, type Place } from "../core/errors.ts";

@@ -53,6 +53,20 @@ const PROGRAM_FOLDERS = ["usr/sbin", "usr/bin"];
 /** What programs do not need to run; it would be hashed for nothing. */
 const EXCLUDED = ["./dev", "./tmp", "./usr/share", "./var", "./usr/lib/systemd", "./usr/lib/udev", "./usr/include"];
 
+/**
+ * Compiles the library, which takes most of the time of a short program otherwise. The same bytes wherever the tree is, and
+ * valid without a look at the sources' times.
+ */
+const COMPILE_PYTHON = [
+  "import compileall, os, py_compile, sys",
+  "mode = py_compile.PycInvalidationMode.UNCHECKED_HASH",
+  "folder = os.path.dirname(os.__file__)",
+  'compileall.compile_dir(folder, stripdir=sys.argv[1], prependdir="/", quiet=1, invalidation_mode=mode)',
+].join("\n");
+
+/** For tools that make no file with a time of its own. */
+export const NO_TIME = 0;
+
 /** The dynamic loader of an architecture, and the folder of it and its libraries below usr/lib (Debian policy, multiarch). */
 const LOADERS: Readonly<Record<Architecture, { readonly loader: string; readonly triplet: string }>> = {
   amd64: { loader: "ld-linux-x86-64.so.2", triplet: "x86_64-linux-gnu" },
@@ -84,7 +98,12 @@ export function toolsStep(packages: readonly LockedPackage[], sources: Sources):
   return {
     name: "tools",
     title: "Build tools",
-    inputs: { packages: packages.map(({ sha256 }) => sha256), excluded: EXCLUDED, script: EXTRACT_SCRIPT },
+    inputs: {
+      packages: packages.map(({ sha256 }) => sha256),
+      excluded: EXCLUDED,
+      script: EXTRACT_SCRIPT,
+      compile: COMPILE_PYTHON,
+    },
     run: async (outDir, step) => {
       const tree = join(outDir, "tree");
       await mkdir(tree);
@@ -94,6 +113,8 @@ export function toolsStep(packages: readonly LockedPackage[], sources: Sources):
       const order = [...packages.entries()].toSorted(([, a], [, b]) => Number(isFirst(b)) - Number(isFirst(a)));
       const debs = order.flatMap(([index]) => files[index] ?? []);
       await exec("sh", ["-c", EXTRACT_SCRIPT, "sh", tree, ...EXCLUDED, "--", ...debs], { signal: step.signal });
+      const tools = openTools({ dir: outDir, digest: "" }, NO_TIME);
+      await tools.run("python3", ["-c", COMPILE_PYTHON, tree], { signal: step.signal });
     },
   };
 }
@@ -103,7 +124,7 @@ export function toolsStep(packages: readonly LockedPackage[], sources: Sources):
  * libraries, so the host's C library does not matter and no namespace is needed. `python3` runs isolated (`-I`: no
  * site of the host or the user, no PYTHON* variables) and writes no bytecode.
  */
-export function openTools(output: StepOutput, sourceDateEpoch: number): Toolbox {
+export function openTools(output: Pick<StepOutput, "dir" | "digest">, sourceDateEpoch: number): Toolbox {
   const tree = toolsTree(output);
   const { loader, triplet } = LOADERS[requireHostArchitecture()];
   const libraries = [`usr/lib/${triplet}`, "usr/lib"].map((folder) => join(tree, folder)).join(":");
@@ -137,7 +158,7 @@ export function openTools(output: StepOutput, sourceDateEpoch: number): Toolbox 
 }
 
 /** The folder of the tools tree in its step's output. */
-export function toolsTree(output: StepOutput): string {
+export function toolsTree(output: Pick<StepOutput, "dir">): string {
   return join(output.dir, "tree");
 }
 

@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { open, readFile, stat, utimes, writeFile, truncate } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { exec } from "../../src/core/exec.ts";
 import type { Board } from "../../src/config/model.ts";
@@ -170,6 +173,62 @@ describe("an assembled image", () => {
       expect(await assemble(context, options)).toEqual(first);
       await writeFile(first.bmap.path, "changed");
       expect(await assemble(context, options)).toEqual(first);
+    });
+  });
+
+  it("has the right digest when only its data partition changed", async () => {
+    await inScratch(async (dir) => {
+      const context = contextIn(join(dir, "cache"));
+      const options = await prepare(context, dir);
+      const first = await assemble(context, options);
+      const parts = await Promise.all(
+        options.parts.map(async ({ partition, output }) => {
+          if (partition.content !== "data") return { partition, output };
+          const release = { ...(await releaseTar(dir)), id: "4567cdef", sha256: "changed" };
+          return { partition, output: await runStep(context, dataStep({ tools, partition, release })) };
+        }),
+      );
+      const second = await assemble(context, { ...options, parts });
+      expect(second.image.sha256).not.toBe(first.image.sha256);
+      expect(await digestFile(second.image.path)).toBe(second.image.sha256);
+      const elsewhere = await assemble(contextIn(join(dir, "other cache")), { ...options, parts });
+      expect(elsewhere).toEqual(second);
+    });
+  });
+
+  it("is made again when what is remembered of it is damaged", async () => {
+    await inScratch(async (dir) => {
+      const context = contextIn(join(dir, "cache"));
+      const options = await prepare(context, dir);
+      const first = await assemble(context, options);
+      const [memo = ""] = await namesIn(join(dir, "cache", "assembled"));
+      const path = join(dir, "cache", "assembled", memo);
+      const text = await readFile(path, "utf8");
+      await writeFile(path, text.replace('"size":', '"size":1'));
+      expect(await assemble(context, options)).toEqual(first);
+      await writeFile(path, "");
+      expect(await assemble(context, options)).toEqual(first);
+    });
+  });
+
+  it("is a whole one whenever a build is killed, and the next build removes what that one left", async () => {
+    await inScratch(async (dir) => {
+      const context = contextIn(join(dir, "cache"));
+      const options = await prepare(context, dir);
+      const { image } = await assemble(context, options);
+      const job = join(dir, "job.json");
+      await writeFile(job, JSON.stringify({ ...options, tools: undefined }));
+      for (const ms of [0, 20, 50, 100, 150, 200, 300, 400]) {
+        const child = spawn(process.execPath, [join(import.meta.dirname, "assemble-forever.ts"), job]);
+        const exit = once(child, "exit");
+        await once(child.stdout, "data");
+        await sleep(ms);
+        child.kill("SIGKILL");
+        await exit;
+        expect(await digestFile(image.path)).toBe(image.sha256);
+      }
+      await assemble(contextIn(join(dir, "other cache")), options);
+      expect(await namesIn(join(dir, "out"))).toEqual(["arm-rpi4.img", "arm-rpi4.img.bmap"]);
     });
   });
 

@@ -121,12 +121,13 @@ export async function buildImage(
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
   const kernelOutput = await checkBoardKernel(context, { board, contents, layers, cmdline: boot.cmdline, run });
-  const root = await layerRoot(project, {
+  const root = await layerRoot(context, project, {
     packages,
     contents,
     layers,
     boot,
     sourceDateEpoch: tools.sourceDateEpoch,
+    run,
   });
   const layout = layOut(board, boot.identity, {
     boot: boot.size,
@@ -231,6 +232,7 @@ function plannedSteps({ board, nodes, image }: Project): { name: string; title: 
     { name: "contents", title: "Kernel, firmware and file list" },
     { name: "release", title: "Release" },
     { name: "kernel", title: "Kernel configuration" },
+    { name: "layers", title: "Overlays" },
     ...partitions,
     { name: "image", title: "Image" },
   ];

@@ -1,10 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Project } from "../../config/model.ts";
 import type { BootPlan } from "../../image/boot-step.ts";
 import type { ContentSize } from "../../image/content-size.ts";
 import type { TarSource } from "../../image/ext4-step.ts";
-import type { StepOutput } from "../../pipeline/step.ts";
+import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { generatedLayer, type MountedPartition } from "../../rootfs/generated-layer.ts";
 import { layerInputs, type Layer } from "../../rootfs/layer.ts";
 import { planLayers, type LayerPlan } from "../../rootfs/layer-plan.ts";
@@ -18,9 +18,11 @@ export interface LayeredRoot {
 }
 
 /**
- * Puts the overlays and the generated files over the packages. Throws the mistakes of planLayers.
+ * Puts the overlays and the generated files over the packages. That they fit is found out once, and remembered: the list of
+ * a whole Debian takes longer to read than all else that a build without changes does. Throws the mistakes of planLayers.
  */
 export async function layerRoot(
+  context: Context,
   project: Project,
   options: {
     readonly packages: StepOutput;
@@ -29,6 +31,7 @@ export async function layerRoot(
     readonly boot: BootPlan;
     /** Seconds since 1970. */
     readonly sourceDateEpoch: number;
+    readonly run: (context: Context, step: Step) => Promise<StepOutput>;
   },
 ): Promise<LayeredRoot> {
   const { packages, contents, boot, sourceDateEpoch } = options;
@@ -37,13 +40,23 @@ export async function layerRoot(
     cmdline: boot.cmdline.split(" ").filter((word) => !/^(root|console)=/.test(word)),
   });
   const layers = [...options.layers, generated];
-  const tree = JSON.parse(await readFile(join(contents.dir, "index.json"), "utf8")) as TreeIndex;
-  const plan: LayerPlan = planLayers(tree, layers);
+  const inputs = await layerInputs(layers);
+  const plan = async (): Promise<LayerPlan> =>
+    planLayers(JSON.parse(await readFile(join(contents.dir, "index.json"), "utf8")) as TreeIndex, layers);
+  const output = await options.run(context, {
+    name: "layers",
+    title: "Overlays",
+    inputs: { tree: contents.files["index.json"]?.sha256, layers: inputs },
+    run: async (outDir) => {
+      const { bytes, entries } = await plan();
+      await writeFile(join(outDir, "size.json"), JSON.stringify({ bytes, entries }));
+    },
+  });
   return {
-    size: { bytes: plan.bytes, entries: plan.entries },
+    size: JSON.parse(await readFile(join(output.dir, "size.json"), "utf8")) as ContentSize,
     tar: {
-      digest: { packages: packages.digest, layers: await layerInputs(layers) },
-      open: async () => layeredTar(join(packages.dir, "packages.tar"), plan, sourceDateEpoch),
+      digest: { packages: packages.digest, layers: inputs, sourceDateEpoch },
+      open: async () => layeredTar(join(packages.dir, "packages.tar"), await plan(), sourceDateEpoch),
     },
   };
 }
