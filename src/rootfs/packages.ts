@@ -82,6 +82,7 @@ export function packagesStep(project: Project, { mirror, sysusers }: PackagesOpt
   return {
     name: "packages",
     title: `Debian packages (${suite}, ${architecture})`,
+    shared: true,
     inputs: {
       suite,
       architecture,

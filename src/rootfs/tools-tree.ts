@@ -47,6 +47,7 @@ export function toolsStep(suite: string, mirror: DebianMirror): Step {
   return {
     name: "tools",
     title: `Build tools (${suite}, ${architecture})`,
+    shared: true,
     inputs: {
       suite,
       architecture,

@@ -14,8 +14,9 @@ import { emptyStep, rootStep } from "../../image/ext4-step.ts";
 import { layOut, type PlacedPartition } from "../../image/layout.ts";
 import type { PartitionImage } from "../../image/partition-image.ts";
 import type { OptionVerdict } from "../../kernel/check.ts";
-import { isCached, pruneCache, runStep } from "../../pipeline/cache.ts";
+import { isCached, runStep } from "../../pipeline/cache.ts";
 import { allOrAbort } from "../../pipeline/concurrent.ts";
+import { SETTLE_STEP } from "../../pipeline/shared/shared-cache.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
@@ -58,7 +59,8 @@ export async function buildImage(
     outputs.push(output);
     return output;
   };
-  context.emit({ type: "plan", steps: plannedSteps(project) });
+  const planned = [...plannedSteps(project), ...(context.shared === undefined ? [] : [SETTLE_STEP])];
+  context.emit({ type: "plan", steps: planned });
 
   const readLayers = (): Promise<Layer[]> => loadOverlays(overlayFolders(project), { programsDir: programsDir(board) });
   const users = await sysusersLines(await readLayers());
@@ -131,7 +133,6 @@ export async function buildImage(
     artifacts: [image, bmap, releaseFile, kernelConfig],
     path: join(outDir, "manifest.json"),
   });
-  await pruneCache(context.cacheDir);
   return {
     board: board.name,
     image,
