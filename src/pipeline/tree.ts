@@ -1,7 +1,7 @@
 import { lstatSync, type BigIntStats } from "node:fs";
-import { lstat, readdir, readlink } from "node:fs/promises";
+import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
-import { digestFile } from "./digest.ts";
+import { digestFile, sha256 } from "./digest.ts";
 
 /** What decides about one path of an output; times, owners and other bits of the mode do not. */
 export type TreeEntry =
@@ -11,6 +11,8 @@ export type TreeEntry =
 
 /** A whole folder by path relative to it, parents before what they hold; the folder itself is not in it. */
 export type Tree = Readonly<Record<string, TreeEntry>>;
+
+const SMALL_BYTES = 1024 ** 2;
 
 /** Describes all that is below a folder. Throws when something is neither file, folder nor link. */
 export async function describeTree(dir: string): Promise<Tree> {
@@ -26,8 +28,9 @@ async function describePath(path: string): Promise<TreeEntry> {
   if (info.isSymbolicLink()) return { kind: "link", target: await readlink(path) };
   if (info.isDirectory()) return { kind: "folder" };
   if (!info.isFile()) throw new Error(`${path} is neither file, folder nor link`);
-  const sha256 = await digestFile(path);
-  return { kind: "file", size: info.size, sha256, executable: (info.mode & 0o100) !== 0 };
+  // A stream costs more than a small file's content.
+  const digest = info.size <= SMALL_BYTES ? sha256(await readFile(path)) : await digestFile(path);
+  return { kind: "file", size: info.size, sha256: digest, executable: (info.mode & 0o100) !== 0 };
 }
 
 /**
