@@ -22,6 +22,7 @@ interface LiveBuilds {
 
 const joined = new Map<string, Promise<string>>();
 const marks = new Set<string>();
+const grown = new Set<string>();
 
 /**
  * Tells other processes that this one uses the cache, until it ends: a locked file in `locks/`. The first call for a cache
@@ -49,11 +50,17 @@ async function register(cacheDir: string): Promise<string> {
 /** A new name on a shelf for something that is not yet, or no longer, an entry. */
 export async function temporaryPath(cacheDir: string, shelf: string): Promise<string> {
   const id = await joinCache(cacheDir);
+  grown.add(cacheDir);
   await mkdir(join(cacheDir, shelf), { recursive: true });
   return join(cacheDir, shelf, `tmp-${id}-${randomBytes(4).toString("hex")}`);
 }
 
-/** Locks one step of all that use the cache, so that it is not done twice at once. */
+/** Whether this process put anything into the cache. */
+export function hasGrown(cacheDir: string): boolean {
+  return grown.has(cacheDir);
+}
+
+/** The file that is locked by the one build that does a step, so that it is not done twice at once. */
 export function stepLock(cacheDir: string, key: string): string {
   return join(cacheDir, LOCKS, `step-${key}`);
 }

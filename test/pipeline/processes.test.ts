@@ -12,8 +12,10 @@ import { scratchDir } from "../scratch.ts";
 const scratch = scratchDir("rtkit-processes-");
 
 function start(cache: string, milliseconds: number, names: string[]): ChildProcessByStdio<null, Readable, null> {
-  const script = join(rtkitRoot, "test", "pipeline", "builder.ts");
-  return spawn(process.execPath, [script, cache, `${milliseconds}`, ...names], { stdio: ["ignore", "pipe", "inherit"] });
+  const script = join(rtkitRoot, "test", "fixtures", "pipeline", "builder.ts");
+  return spawn(process.execPath, [script, cache, `${milliseconds}`, ...names], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
 }
 
 /** Builds to the end and returns the outputs' digests. */

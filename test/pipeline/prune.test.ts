@@ -35,7 +35,10 @@ async function used(cacheDir: string, name: string, hoursAgo: number): Promise<s
 
 async function names(cacheDir: string): Promise<string[]> {
   const below = await readdir(cacheDir, { recursive: true });
-  return below.filter((path) => /^bulk\/\w+\/out\/\w+$/.test(path)).map((path) => path.slice(-1)).toSorted();
+  return below
+    .filter((path) => /^bulk\/\w+\/out\/\w+$/.test(path))
+    .map((path) => path.slice(-1))
+    .toSorted();
 }
 
 it("gives up what was not used for longest until it fits", async () => {

@@ -1,6 +1,7 @@
 import { setGlobalProxyFromEnv } from "node:http";
 import type { Project } from "../../config/model.ts";
 import { usageError } from "../../core/errors.ts";
+import { hasGrown } from "../../pipeline/builds.ts";
 import { pruneCache } from "../../pipeline/prune.ts";
 import { openSharedCache } from "../../pipeline/shared/shared-cache.ts";
 import type { Context } from "../../pipeline/step.ts";
@@ -11,22 +12,24 @@ import type { Context } from "../../pipeline/step.ts";
  */
 export async function withCaches<T>(
   context: Context,
-  { cache }: Project,
+  { cache }: Pick<Project, "cache">,
   work: (context: Context) => Promise<T>,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<T> {
   const url = sharedUrl(cache.url, env["RTKIT_CACHE_URL"]);
   const secrets = { token: given(env["RTKIT_CACHE_TOKEN"]), secret: given(env["RTKIT_CACHE_SECRET"]) };
   // http_proxy, https_proxy and no_proxy hold as they do for other programs.
-  if (url !== undefined) setGlobalProxyFromEnv(env);
+  const restoreProxy = url === undefined ? undefined : setGlobalProxyFromEnv(env);
   const shared = url === undefined ? undefined : openSharedCache(context, { url, ...secrets });
   try {
     return await work(shared === undefined ? context : { ...context, shared });
   } finally {
     if (!context.signal.aborted) {
       await shared?.settle();
-      await pruneCache(context.cacheDir);
+      // Looking at every entry takes as long as a build without changes.
+      if (hasGrown(context.cacheDir)) await pruneCache(context.cacheDir);
     }
+    restoreProxy?.();
   }
 }
 

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { mkdir, open, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Writable, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { extract, pack, type Header, type Pack } from "tar-stream";
 import type { Tree, TreeEntry } from "../tree.ts";
@@ -98,16 +98,10 @@ async function writeSparse(content: Readable, path: string, mode: number): Promi
   const file = await open(path, "wx", (mode & 0o100) === 0 ? 0o644 : 0o755);
   let position = 0;
   try {
-    const sink = new Writable({
-      highWaterMark: HOLE_BYTES,
-      write: (chunk: Buffer, _, done) => {
-        const start = position;
-        position += chunk.length;
-        if (isZero(chunk)) done();
-        else file.write(chunk, 0, chunk.length, start).then(() => done(), done);
-      },
-    });
-    await pipeline(content, sink);
+    for await (const chunk of content as AsyncIterable<Buffer>) {
+      if (!isZero(chunk)) await file.write(chunk, 0, chunk.length, position);
+      position += chunk.length;
+    }
     await file.truncate(position);
     // The caller's umask had its say when the file was made.
     await file.chmod((mode & 0o100) === 0 ? 0o644 : 0o755);

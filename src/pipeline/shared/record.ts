@@ -24,7 +24,8 @@ export function printRecord(key: string, { digest, archive }: SharedRecord, secr
 /** Reads a record, or says why it is none for this key. With a secret only what was signed with it is accepted. */
 export function parseRecord(text: string, key: string, secret: string | undefined): SharedRecord | string {
   const record = parseJson(text);
-  if (record === undefined || record["format"] !== FORMAT) return "answered with something that is no record of rtkit's";
+  if (record === undefined || record["format"] !== FORMAT)
+    return "answered with something that is no record of rtkit's";
   const archive = record["archive"] as Partial<SharedRecord["archive"]> | undefined;
   const { digest } = record;
   const { sha256, size, unpacked } = archive ?? {};

@@ -138,7 +138,11 @@ export function openSharedCache(context: Context, options: SharedCacheOptions): 
     else throw refusal(answer.status, "PUT", token);
   };
 
-  const send = async (key: string, step: string, output: { readonly dir: string; readonly tree: Tree }): Promise<void> => {
+  const send = async (
+    key: string,
+    step: string,
+    output: { readonly dir: string; readonly tree: Tree },
+  ): Promise<void> => {
     if (!reachable || !writable) return;
     const file = await temporaryPath(context.cacheDir, step);
     try {

@@ -12,13 +12,21 @@ import { scratchDir } from "../../scratch.ts";
 const scratch = scratchDir("rtkit-archive-");
 const newFolder = (): Promise<string> => mkdtemp(join(scratch, "f-"));
 
-const name = fc.string({ minLength: 1, maxLength: 150, unit: "grapheme" }).filter(
-  (text) => !/[/\0]/.test(text) && ![".", ".."].includes(text) && Buffer.byteLength(text) < 256 && text.isWellFormed(),
-);
+const name = fc
+  .string({ minLength: 1, maxLength: 150, unit: "grapheme" })
+  .filter(
+    (text) =>
+      !/[/\0]/.test(text) && ![".", ".."].includes(text) && Buffer.byteLength(text) < 256 && text.isWellFormed(),
+  );
 const member = fc.oneof(
   fc.record({ kind: fc.constant("folder" as const) }),
   fc.record({ kind: fc.constant("link" as const), target: name }),
-  fc.record({ kind: fc.constant("file" as const), content: fc.uint8Array(), zeros: fc.nat(200_000), mode: fc.constantFrom(0o600, 0o711) }),
+  fc.record({
+    kind: fc.constant("file" as const),
+    content: fc.uint8Array(),
+    zeros: fc.nat(200_000),
+    mode: fc.constantFrom(0o600, 0o711),
+  }),
 );
 
 it("what is unpacked is what was packed, and equal outputs have equal archives", async () => {
@@ -58,10 +66,22 @@ it("keeps holes", async () => {
 const hostile: Readonly<Record<string, readonly (Partial<Header> & { name: string })[]>> = {
   "an absolute path": [{ name: "/tmp/x", type: "file" }],
   "a path upward": [{ name: "../x", type: "file" }],
-  "a path upward from within": [{ name: "a", type: "directory" }, { name: "a/../../x", type: "file" }],
-  "a path through a link": [{ name: "a", type: "symlink", linkname: "/tmp" }, { name: "a/x", type: "file" }],
-  "a file over a link": [{ name: "a", type: "symlink", linkname: "../x" }, { name: "a", type: "file" }],
-  "a name twice": [{ name: "a", type: "file" }, { name: "a", type: "file" }],
+  "a path upward from within": [
+    { name: "a", type: "directory" },
+    { name: "a/../../x", type: "file" },
+  ],
+  "a path through a link": [
+    { name: "a", type: "symlink", linkname: "/tmp" },
+    { name: "a/x", type: "file" },
+  ],
+  "a file over a link": [
+    { name: "a", type: "symlink", linkname: "../x" },
+    { name: "a", type: "file" },
+  ],
+  "a name twice": [
+    { name: "a", type: "file" },
+    { name: "a", type: "file" },
+  ],
   "a hard link": [{ name: "a", type: "link", linkname: "/etc/passwd" }],
   "a device": [{ name: "a", type: "character-device", devmajor: 1, devminor: 1 }],
   "a pipe": [{ name: "a", type: "fifo" }],

@@ -76,30 +76,43 @@ it("sends the token with every request and tells it to nobody else", async () =>
 });
 
 it("is read only without a word where writing is refused", async () => {
-  server.lie = (request, response) => request.method === "PUT" && Boolean(request.resume() && response.writeHead(403).end());
+  server.lie = (request, response) =>
+    request.method === "PUT" && Boolean(request.resume() && response.writeHead(403).end());
   const built = await build(countingStep("reader").step);
   expect(built).toMatchObject({ cached: false, warnings: [] });
   expect(server.requests).toEqual(["GET /ac", "HEAD /cas", "PUT /cas"]);
 });
 
 it("says what to change when bodies are too large for the server", async () => {
-  server.lie = (request, response) => request.method === "PUT" && Boolean(request.resume() && response.writeHead(413).end());
+  server.lie = (request, response) =>
+    request.method === "PUT" && Boolean(request.resume() && response.writeHead(413).end());
   expect((await build(countingStep("large").step)).hints[0]).toContain("client_max_body_size");
 });
 
+type Lie = FakeServer["lie"];
+
+function blob(path: string): Buffer {
+  return server.blobs.get(path) ?? Buffer.alloc(0);
+}
+
+function send(status: number, body: string | Buffer): Lie {
+  return (_, response) => Boolean(response.writeHead(status).end(body));
+}
+
 describe("a server that lies costs time and one warning, never correctness:", () => {
-  type Lie = FakeServer["lie"];
-  const on = (folder: string, answer: Lie): Lie => (request, response) =>
-    request.method === "GET" && request.url?.startsWith(`/${folder}/`) === true && answer(request, response);
-  const blob = (path: string): Buffer => server.blobs.get(path) ?? Buffer.alloc(0);
-  const send = (status: number, body: string | Buffer): Lie => (_, response) => Boolean(response.writeHead(status).end(body));
+  const on =
+    (folder: string, answer: Lie): Lie =>
+    (request, response) =>
+      request.method === "GET" && request.url?.startsWith(`/${folder}/`) === true && answer(request, response);
   const html = "<!doctype html><title>Please log in</title>";
 
   const lies: Readonly<Record<string, Lie>> = {
     "a page for every record": on("ac", send(200, html)),
     "a page for every archive": on("cas", send(200, html)),
     "a record without end": on("ac", (_, response) => Boolean(response.end(Buffer.alloc(100_000, "{")))),
-    "an archive that is cut off": on("cas", ({ url = "" }, response) => Boolean(response.end(blob(url).subarray(0, -9)))),
+    "an archive that is cut off": on("cas", ({ url = "" }, response) =>
+      Boolean(response.end(blob(url).subarray(0, -9))),
+    ),
     "a connection that breaks": on("cas", ({ url = "" }, response) => {
       response.writeHead(200, { "content-length": blob(url).length });
       response.write(blob(url).subarray(0, 99), () => response.destroy());
@@ -134,7 +147,7 @@ describe("a server that lies costs time and one warning, never correctness:", ()
       response.writeHead(200, { "content-length": blob(url).length });
       return response.write(blob(url).subarray(0, 99));
     }),
-    "silence": () => true,
+    silence: () => true,
     "a closed connection": (request) => Boolean(request.socket.destroy()),
   };
 
@@ -167,7 +180,7 @@ it("a record whose archive the server gave up is no lie, and gets a new one", as
 it("mends what is damaged on the server", async () => {
   const { step, runs } = countingStep("mended");
   await build(step);
-  const [path = ""] = [...server.blobs.keys()].filter((name) => name.startsWith("/cas/"));
+  const path = [...server.blobs.keys()].find((name) => name.startsWith("/cas/")) ?? "";
   server.blobs.set(path, Buffer.alloc(server.blobs.get(path)?.length ?? 0));
   expect(await build(step)).toMatchObject({ cached: false });
   expect(await build(step)).toMatchObject({ cached: true, warnings: [] });
