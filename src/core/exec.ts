@@ -75,7 +75,10 @@ function failure(error: unknown, file: string, args: readonly string[], options:
   if (!(error instanceof ExecaError)) return error;
   // setpriv's words for a program that it did not find, or not in folders that it may enter; a program may say them too.
   const path = options.env?.["PATH"];
-  if ([126, 127].includes(error.exitCode ?? 0) && findProgram(file, ...(path === undefined ? [] : [path])) === undefined) {
+  if (
+    [126, 127].includes(error.exitCode ?? 0) &&
+    findProgram(file, ...(path === undefined ? [] : [path])) === undefined
+  ) {
     return new RtkitError("RTK_EXEC_MISSING", `${file} is not installed`, {
       hint: options.installHint ?? `install the Debian package that has ${file}`,
       cause: error,

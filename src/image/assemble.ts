@@ -1,8 +1,9 @@
-import { mkdir, open, readFile, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm, stat, utimes, writeFile, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Toolbox } from "../core/toolbox.ts";
 import { errnoCode } from "../core/errors.ts";
 import { digestOf, sha256, type Json } from "../pipeline/digest.ts";
+import { parseSealed, printSealed } from "../pipeline/sealed.ts";
 import type { Context, FileRecord } from "../pipeline/step.ts";
 import { BLOCK_SIZE, mergeSpans, shiftRanges, type BlockMap, type BlockRange, type BlockSpan } from "./block-map.ts";
 import { printBmap } from "./bmap.ts";
@@ -139,9 +140,12 @@ async function readMemo(
   bmap: string,
 ): Promise<Memo["result"] | undefined> {
   try {
-    const kept = JSON.parse(await readFile(memo, "utf8")) as Memo;
-    const same = kept.inputs === inputs && digestOf(kept.stamps) === digestOf(await stamps([image, bmap]));
-    return same ? kept.result : undefined;
+    const kept = parseSealed(await readFile(memo, "utf8")) as Memo | undefined;
+    if (kept?.inputs !== inputs || digestOf(kept.stamps) !== digestOf(await stamps([image, bmap]))) return undefined;
+    const now = new Date();
+    // What the cache gives up first was not used for longest.
+    await utimes(memo, now, now);
+    return kept.result;
   } catch (error) {
     if (errnoCode(error) === "ENOENT") return undefined;
     throw error;
@@ -151,7 +155,7 @@ async function readMemo(
 async function writeMemo(memo: string, inputs: string, result: Memo["result"]): Promise<void> {
   await mkdir(dirname(memo), { recursive: true });
   const record: Memo = { inputs, stamps: await stamps([result.image.path, result.bmap.path]), result };
-  await writeFile(temporary(memo), JSON.stringify(record));
+  await writeFile(temporary(memo), printSealed(record));
   await rename(temporary(memo), memo);
 }
 

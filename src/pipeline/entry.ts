@@ -3,7 +3,8 @@ import { existsSync, readFileSync, utimesSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode } from "../core/errors.ts";
-import { digestOf, sha256, type Json } from "./digest.ts";
+import { digestOf, type Json } from "./digest.ts";
+import { parseSealed, printSealed } from "./sealed.ts";
 import type { FileRecord, StepOutput } from "./step.ts";
 import { describeTree, stampTree, type Stamps, type Tree } from "./tree.ts";
 
@@ -28,10 +29,9 @@ export function treeDigest(tree: Tree): string {
 /** Writes what makes the folder `dir`, with its finished `out`, an entry that {@link readEntry} takes for whole. */
 export async function sealEntry(dir: string, key: string, tree: Tree): Promise<void> {
   const recorded: Recorded = { key, digest: treeDigest(tree), tree };
-  const text = JSON.stringify(recorded);
   const stamps = stampTree(join(dir, "out"), tree);
   await writeFile(join(dir, "stamps.json"), JSON.stringify(stamps));
-  await writeFile(join(dir, "record.json"), `${sha256(text)}\n${text}\n`);
+  await writeFile(join(dir, "record.json"), printSealed(recorded));
 }
 
 /**
@@ -63,10 +63,8 @@ export async function readEntry(dir: string, key: string): Promise<Found> {
 
 function readRecord(dir: string, key: string): Recorded | "absent" | "damaged" {
   try {
-    const [sum, text = ""] = readFileSync(join(dir, "record.json"), "utf8").split("\n");
-    if (sum !== sha256(text)) return "damaged";
-    const recorded = JSON.parse(text) as Recorded;
-    return recorded.key === key ? recorded : "damaged";
+    const recorded = parseSealed(readFileSync(join(dir, "record.json"), "utf8")) as Recorded | undefined;
+    return recorded?.key === key ? recorded : "damaged";
   } catch (error) {
     if (errnoCode(error) === undefined) throw error;
     return existsSync(dir) ? "damaged" : "absent";
