@@ -73,14 +73,10 @@ export function shellQuote(words: readonly string[]): string {
 
 function failure(error: unknown, file: string, args: readonly string[], options: ExecOptions): unknown {
   if (!(error instanceof ExecaError)) return error;
-  // setpriv's words for a program that it did not find, or not in folders that it may enter; a program may say them too.
-  const path = options.env?.["PATH"];
-  if (
-    [126, 127].includes(error.exitCode ?? 0) &&
-    findProgram(file, ...(path === undefined ? [] : [path])) === undefined
-  ) {
-    return new RtkitError("RTK_EXEC_MISSING", `${file} is not installed`, {
-      hint: options.installHint ?? `install the Debian package that has ${file}`,
+  const missing = missingProgram(error, file, options.env?.["PATH"]);
+  if (missing !== undefined) {
+    return new RtkitError("RTK_EXEC_MISSING", `${missing} is not installed`, {
+      hint: options.installHint ?? `install the Debian package that has ${missing}`,
       cause: error,
     });
   }
@@ -91,6 +87,15 @@ function failure(error: unknown, file: string, args: readonly string[], options:
     hint: `the command was: ${shellQuote([file, ...args])}`,
     cause: error,
   });
+}
+
+/**
+ * The program whose absence an error may stand for. 126 and 127 are setpriv's words for a program that it did not find,
+ * or not in folders that it may enter; a program may say them too.
+ */
+function missingProgram(error: ExecaError, file: string, path: string | undefined): string | undefined {
+  if (error.code !== "ENOENT" && ![126, 127].includes(error.exitCode ?? 0)) return undefined;
+  return [file, "setpriv"].find((name) => findProgram(name, ...(path === undefined ? [] : [path])) === undefined);
 }
 
 function forEachLine(stream: Readable | null, onLine: (line: string) => void): void {
