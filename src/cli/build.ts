@@ -32,11 +32,14 @@ export const buildCommand: CommandMaker = (onEnd) =>
           warn(context, warnings);
           // Imported when needed: esbuild and the image's formats are of no use to other commands.
           const { buildImage } = await import("./build/build-image.ts");
-          const built = await buildImage(context, project, {
-            mirror: options.mirror,
-            locked: options.locked === true,
-            emulate: options.emulate === true,
-          });
+          const { withCaches } = await import("./build/caches.ts");
+          const built = await withCaches(context, project, async (inner) =>
+            buildImage(inner, project, {
+              mirror: options.mirror,
+              locked: options.locked === true,
+              emulate: options.emulate === true,
+            }),
+          );
           return { result: built, text: describe(built, project) };
         }),
       );

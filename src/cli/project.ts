@@ -4,8 +4,8 @@ import type { Project } from "../config/model.ts";
 import type { Warning } from "../config/report.ts";
 import { shellQuote } from "../core/exec.ts";
 import { rtkitRoot } from "../core/paths.ts";
+import { findProgram } from "../core/programs.ts";
 import type { Context } from "../pipeline/step.ts";
-import { findProgram } from "../rootfs/foreign.ts";
 import { formatPlace } from "../ui/error-text.ts";
 
 /** How this rtkit is called from here: `rtkit` when it is on the path, else where it is. */

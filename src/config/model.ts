@@ -18,6 +18,10 @@ export interface Project {
   readonly nodes: readonly NodeConfig[];
   /** Boards on the network by name, in the order of the project file. */
   readonly targets: readonly Target[];
+  readonly cache: {
+    /** The cache that the team shares, http or https; null for none. */
+    readonly url: string | null;
+  };
 }
 
 /** One name for one or several boards that are reached over SSH in the same way. */

@@ -170,6 +170,26 @@ const target = z.strictObject({
     .describe("Port of the SSH server. Default: 22."),
 });
 
+const cache = z
+  .strictObject({
+    url: z
+      .string()
+      .regex(/^https?:\/\/[^\s/@?#]+(\/[^\s@?#]*)?$/, {
+        error: () =>
+          say(
+            "is not the URL of a server",
+            "write for example https://cache.example.com/rtkit; a token belongs into RTKIT_CACHE_TOKEN",
+          ),
+      })
+      .refine((text) => URL.canParse(text), {
+        error: () => say("is not the URL of a server", "write for example https://cache.example.com/rtkit"),
+      })
+      .describe(
+        "An HTTP server that keeps build results for the whole team (GET, HEAD, PUT); RTKIT_CACHE_URL overrides it. See [cache](cache.md).",
+      ),
+  })
+  .describe("Where build results are shared.");
+
 const sections = {
   name: hostLabel("arm-controller").describe("The project's name: a host label; outputs are called `<name>-<board>`."),
   board: pathText.describe(
@@ -178,6 +198,7 @@ const sections = {
   image: image.optional(),
   nodes: named(node).describe("The robot's programs by name; one process each."),
   targets: named(target).optional().describe("Boards on the network by name."),
+  cache: cache.optional(),
 };
 
 /** The project file's shape. Sizes come out in bytes, durations in nanoseconds; defaults are not filled in. */

@@ -53,6 +53,7 @@ export function resolveProject(
       user: user ?? DEFAULT_TARGET.user,
       port: port ?? DEFAULT_TARGET.port,
     })),
+    cache: { url: input.cache?.url ?? null },
   };
 }
 

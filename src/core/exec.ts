@@ -1,6 +1,8 @@
 import { execa, ExecaError } from "execa";
 import type { Readable, Writable } from "node:stream";
 import { RtkitError } from "./errors.ts";
+import { dyingWithUs } from "./process.ts";
+import { findProgram } from "./programs.ts";
 
 /** How {@link exec} runs a program. */
 export interface ExecOptions {
@@ -31,13 +33,14 @@ export interface ExecResult {
 }
 
 /**
- * Runs a program without a shell and waits for it.
+ * Runs a program without a shell and waits for it; the kernel kills it when we die first.
  * Throws RTK_EXEC_MISSING when it is not installed, RTK_EXEC_FAILED when its exit status is not 0 (the message
  * holds the command so that it can be pasted, and the last lines it printed), and the signal's reason when aborted.
  */
 export async function exec(file: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   options.signal?.throwIfAborted();
-  const child = execa(file, args, {
+  const [program, words] = dyingWithUs("KILL", file, args);
+  const child = execa(program, words, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
@@ -62,7 +65,7 @@ export async function exec(file: string, args: readonly string[], options: ExecO
     return { stdout: result.stdout ?? "", stderr: result.stderr ?? "" };
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw failure(error, file, args, options.installHint);
+    throw failure(error, file, args, options);
   }
 }
 
@@ -71,11 +74,12 @@ export function shellQuote(words: readonly string[]): string {
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
 }
 
-function failure(error: unknown, file: string, args: readonly string[], installHint: string | undefined): unknown {
+function failure(error: unknown, file: string, args: readonly string[], options: ExecOptions): unknown {
   if (!(error instanceof ExecaError)) return error;
-  if (error.code === "ENOENT") {
-    return new RtkitError("RTK_EXEC_MISSING", `${file} is not installed`, {
-      hint: installHint ?? `install the Debian package that has ${file}`,
+  const missing = missingProgram(error, file, options.env?.["PATH"]);
+  if (missing !== undefined) {
+    return new RtkitError("RTK_EXEC_MISSING", `${missing} is not installed`, {
+      hint: options.installHint ?? `install the Debian package that has ${missing}`,
       cause: error,
     });
   }
@@ -86,6 +90,15 @@ function failure(error: unknown, file: string, args: readonly string[], installH
     hint: `the command was: ${shellQuote([file, ...args])}`,
     cause: error,
   });
+}
+
+/**
+ * The program whose absence an error may stand for. 126 and 127 are setpriv's words for a program that it did not find,
+ * or not in folders that it may enter; a program may say them too.
+ */
+function missingProgram(error: ExecaError, file: string, path: string | undefined): string | undefined {
+  if (error.code !== "ENOENT" && ![126, 127].includes(error.exitCode ?? 0)) return undefined;
+  return [file, "setpriv"].find((name) => findProgram(name, ...(path === undefined ? [] : [path])) === undefined);
 }
 
 function forEachLine(stream: Readable | null, onLine: (line: string) => void): void {

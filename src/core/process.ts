@@ -5,7 +5,7 @@ import { errnoCode, RtkitError } from "./errors.ts";
 /** How {@link startProcess} starts a program. */
 export interface ProcessOptions {
   /** An open file descriptor, `inherit` for our own, or `ignore` for /dev/null. */
-  readonly stdin: "inherit" | "ignore";
+  readonly stdin: "inherit" | "ignore" | number;
   readonly stdout: "inherit" | "ignore" | number;
   readonly stderr: "inherit" | "ignore" | number;
   /**
@@ -30,15 +30,21 @@ export interface RunningProcess {
   readonly stop: () => Promise<void>;
 }
 
+/**
+ * The command line that runs a program so that the kernel sends it `signal` when we die, however we die
+ * (PR_SET_PDEATHSIG in prctl(2)). It stays so in a user namespace of its own, and is lost when the program is set-user-id.
+ */
+export function dyingWithUs(signal: "TERM" | "KILL", file: string, args: readonly string[]): [string, string[]] {
+  return ["setpriv", ["--pdeathsig", signal, "--", file, ...args]];
+}
+
 /** Starts a program without a shell and does not wait for it. Throws RTK_EXEC_MISSING when it is not installed. */
 export async function startProcess(
   file: string,
   args: readonly string[],
   options: ProcessOptions,
 ): Promise<RunningProcess> {
-  const [program, words] = options.detached
-    ? [file, [...args]]
-    : ["setpriv", ["--pdeathsig", "TERM", "--", file, ...args]];
+  const [program, words] = options.detached ? [file, [...args]] : dyingWithUs("TERM", file, args);
   const child = spawn(program, words, {
     stdio: [options.stdin, options.stdout, options.stderr],
     detached: options.detached,

@@ -1,6 +1,6 @@
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, stat, utimes, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { sha256 } from "../pipeline/digest.ts";
+import { parseSealed, printSealed } from "../pipeline/sealed.ts";
 import type { HashState } from "./splice.ts";
 
 /** What is remembered of the image that was written last to one place. */
@@ -18,17 +18,19 @@ export interface AssembledMemo {
 /** Reads a memo; undefined when there is none, or a damaged one. */
 export async function readMemo(path: string): Promise<AssembledMemo | undefined> {
   const text = await readFile(path, "utf8").catch(() => "");
-  const [digest, json = ""] = text.split("\n");
-  if (json === "" || sha256(json) !== digest) return undefined;
-  return JSON.parse(json) as AssembledMemo;
+  const memo = parseSealed(text) as AssembledMemo | undefined;
+  if (memo === undefined) return undefined;
+  // What the cache gives up first was not used for longest.
+  const now = new Date();
+  await utimes(path, now, now);
+  return memo;
 }
 
 /** Writes a memo. It appears by rename. */
 export async function writeMemo(path: string, memo: AssembledMemo): Promise<void> {
-  const json = JSON.stringify(memo);
   const temporary = `${path}.${process.pid}.tmp`;
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(temporary, `${sha256(json)}\n${json}`);
+  await writeFile(temporary, printSealed(memo));
   await rename(temporary, path);
 }
 

@@ -1,116 +1,125 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, rename } from "node:fs/promises";
+import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { errnoCode } from "../core/errors.ts";
-import { isAlive } from "../core/process.ts";
-import { digestFile, digestOf, type Json } from "./digest.ts";
+import { lockFile } from "../core/lock.ts";
+import { removeTree } from "../core/remove.ts";
+import { joinCache, stepLock, temporaryPath } from "./builds.ts";
+import { digestOf } from "./digest.ts";
+import { readEntry, sealEntry, type Found } from "./entry.ts";
 import { showAsStep } from "./show.ts";
-import type { Context, FileRecord, Step, StepOutput } from "./step.ts";
+import type { Context, Step, StepContext, StepOutput } from "./step.ts";
+import { describeTree, type Tree } from "./tree.ts";
 
-/** Results of one step that are kept whatever their age, most recently used first: a few boards and projects. */
-const KEPT_PER_STEP = 6;
-/** Others go when nobody used them for this long: half a gigabyte each adds up on a day of changes. */
-const KEPT_MS = 24 * 3600 * 1000;
-
-/** Written beside a finished result, inside the same entry; its presence says the result is whole. */
-interface CacheRecord {
-  readonly digest: string;
-  readonly files: Readonly<Record<string, FileRecord>>;
+/** Where one step's result is. */
+interface Place {
+  /** The digest of all that decides the result. */
+  readonly key: string;
+  /** The entry: `out`, the output; `record.json`, what is in it; `stamps.json`, when it was last looked at. */
+  readonly entry: string;
 }
 
+type Whole = Found & { readonly state: "whole" };
+
 /**
- * Returns a step's output from the cache, or runs the step and keeps what it made. A result appears by rename, so an
- * interrupted build leaves none behind; two builds that race keep the first result.
+ * Returns a step's output from the cache, or from the server of the team, or runs the step and keeps what it made. An
+ * entry appears by rename, so an interrupted build leaves none behind; when two builds need the same step, one waits for
+ * the other. An entry that is damaged is made again.
  */
 export async function runStep(context: Context, step: Step): Promise<StepOutput> {
-  const entry = entryOf(context, step);
   return showAsStep(
     context,
     step.name,
-    async () => (await readEntry(entry)) ?? make(context, step, entry),
+    async () => {
+      await joinCache(context.cacheDir);
+      const place = placeOf(context, step);
+      const found = await readEntry(place.entry, place.key);
+      return found.state === "whole" ? found.output : obtain(withProgress(context, step), step, place);
+    },
     ({ cached }) => cached,
   );
 }
 
-/** Whether {@link runStep} would find the step's output instead of running it. */
+/** Whether {@link runStep} would find the step's output, here or on the team's server, instead of running it. */
 export async function isCached(context: Context, step: Step): Promise<boolean> {
-  return (await readEntry(entryOf(context, step))) !== undefined;
-}
-
-/**
- * Removes results that nobody used for {@link KEPT_MS}, but the last {@link KEPT_PER_STEP} of each step, and what
- * killed builds left half done.
- */
-export async function pruneCache(cacheDir: string): Promise<void> {
-  for (const shelf of await readdir(cacheDir).catch(() => [])) {
-    const folder = join(cacheDir, shelf);
-    const entries = [];
-    for (const name of await readdir(folder).catch(() => [])) {
-      const path = join(folder, name);
-      const info = await stat(path).catch(() => undefined);
-      if (info === undefined) continue;
-      const maker = /^tmp-(\d+)-/.exec(name)?.[1];
-      if (maker === undefined) entries.push({ path, used: info.mtimeMs });
-      else if (!isAlive(Number(maker))) await rm(path, { recursive: true, force: true });
-    }
-    entries.sort((a, b) => b.used - a.used);
-    for (const { path, used } of entries.slice(KEPT_PER_STEP)) {
-      if (Date.now() - used > KEPT_MS) await rm(path, { recursive: true, force: true });
-    }
-  }
+  await joinCache(context.cacheDir);
+  const { entry, key } = placeOf(context, step);
+  if ((await readEntry(entry, key)).state === "whole") return true;
+  return step.shared === true && (await context.shared?.has(key)) === true;
 }
 
 /** Another rtkit may do the same step in another way, so its version is an input of each. */
-function entryOf(context: Context, step: Step): string {
-  return join(context.cacheDir, step.name, digestOf({ rtkit: packageJson.version, inputs: step.inputs }));
+function placeOf({ cacheDir }: Context, { name, inputs }: Step): Place {
+  const key = digestOf({ rtkit: packageJson.version, step: name, inputs });
+  return { key, entry: join(cacheDir, name, key) };
 }
 
-async function make(context: Context, step: Step, entry: string): Promise<StepOutput> {
-  // The maker's process id lets a later run tell a killed build's leftovers from a build that is still going on.
-  const temporary = join(dirname(entry), `tmp-${process.pid}-${randomBytes(4).toString("hex")}`);
+function withProgress(context: Context, { name }: Step): StepContext {
+  return { ...context, progress: (text) => context.emit({ type: "progress", name, text }) };
+}
+
+/** Gets what is not there, as the only one of all builds that does. */
+async function obtain(context: StepContext, step: Step, place: Place): Promise<StepOutput> {
+  const { cacheDir, signal } = context;
+  const path = stepLock(cacheDir, place.key);
+  let lock = await lockFile(path, { wait: false });
+  if (lock === undefined) {
+    context.progress("waiting for another build that is doing the same");
+    lock = await lockFile(path, { wait: true, signal });
+  }
+  try {
+    const found = await readEntry(place.entry, place.key);
+    if (found.state === "whole") return found.output;
+    if (found.state === "damaged") {
+      context.emit({ type: "warning", message: `cache: ${step.name}: ${found.reason}; it is made again` });
+      const away = await temporaryPath(cacheDir, step.name);
+      await rename(place.entry, away);
+      await removeTree(away);
+    }
+    const fetched = step.shared === true ? await fetchOutput(context, step, place) : undefined;
+    if (fetched !== undefined) return fetched.output;
+    const made = await keep(context, step, place, async (out) => {
+      await step.run(out, context);
+      signal.throwIfAborted();
+      return describeTree(out);
+    });
+    if (made === undefined) throw new Error(`step ${step.name} made nothing`);
+    if (step.shared === true) context.shared?.store(place.key, step.name, { dir: made.output.dir, tree: made.tree });
+    return { ...made.output, cached: false };
+  } finally {
+    lock?.release();
+  }
+}
+
+async function fetchOutput(context: StepContext, step: Step, place: Place): Promise<Whole | undefined> {
+  const { shared } = context;
+  if (shared === undefined || !(await shared.has(place.key))) return undefined;
+  context.progress("fetching it from the shared cache");
+  return keep(context, step, place, async (out) => shared.fetch(place.key, out, context));
+}
+
+/** Makes an entry of what `fill` puts into an empty folder; `fill` describes it, or has undefined when it has nothing. */
+async function keep(
+  { cacheDir }: Context,
+  step: Step,
+  { key, entry }: Place,
+  fill: (out: string) => Promise<Tree | undefined>,
+): Promise<Whole | undefined> {
+  const temporary = await temporaryPath(cacheDir, step.name);
   const out = join(temporary, "out");
   await mkdir(out, { recursive: true });
   try {
-    await step.run(out, {
-      ...context,
-      progress: (text) => context.emit({ type: "progress", name: step.name, text }),
-    });
-    context.signal.throwIfAborted();
-    const files = await describeFiles(out);
-    const record: CacheRecord = { digest: digestOf(files as unknown as Json), files };
-    await writeFile(join(temporary, "record.json"), JSON.stringify(record));
+    const tree = await fill(out);
+    if (tree === undefined) return undefined;
+    await sealEntry(temporary, key, tree);
     await rename(temporary, entry).catch((error: unknown) => {
+      // A cache whose shelf is a link into this one has locks of its own.
       if (!["ENOTEMPTY", "EEXIST"].includes(errnoCode(error) ?? "")) throw error;
     });
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await removeTree(temporary);
   }
-  const made = await readEntry(entry);
-  if (made === undefined) throw new Error(`cache entry ${entry} vanished`);
-  return { ...made, cached: false };
-}
-
-async function readEntry(entry: string): Promise<StepOutput | undefined> {
-  const text = await readFile(join(entry, "record.json"), "utf8").catch((error: unknown) => {
-    if (errnoCode(error) === "ENOENT") return undefined;
-    throw error;
-  });
-  if (text === undefined) return undefined;
-  const now = new Date();
-  await utimes(entry, now, now);
-  const record = JSON.parse(text) as CacheRecord;
-  return { dir: join(entry, "out"), digest: record.digest, cached: true, files: record.files };
-}
-
-/** Size and sha256 of every regular file below `dir`; links and folders do not count (outputs that need them are tars). */
-async function describeFiles(dir: string): Promise<Record<string, FileRecord>> {
-  const files: Record<string, FileRecord> = {};
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  for (const entry of entries.filter((candidate) => candidate.isFile())) {
-    const path = join(entry.parentPath, entry.name);
-    const { size } = await stat(path);
-    files[path.slice(dir.length + 1)] = { size, sha256: await digestFile(path) };
-  }
-  return files;
+  const kept = await readEntry(entry, key);
+  if (kept.state !== "whole") throw new Error(`cache entry ${entry} vanished`);
+  return kept;
 }

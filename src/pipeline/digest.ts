@@ -1,7 +1,5 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { lstat, readdir, readlink } from "node:fs/promises";
-import { join } from "node:path";
 
 /** A value that has one JSON form. Keys may come in any order; {@link digestOf} sorts them. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -34,22 +32,4 @@ export async function digestFile(path: string): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return hash.digest("hex");
-}
-
-/**
- * The sha256, in hex, of a file or a whole folder: relative names in byte order, kinds, executable bits, link targets
- * and contents; no times, no owners. A missing path has the digest of `null`.
- */
-export async function digestTree(path: string): Promise<string> {
-  return digestOf(await describeTree(path));
-}
-
-async function describeTree(path: string): Promise<Json> {
-  const stat = await lstat(path).catch(() => null);
-  if (stat === null) return null;
-  if (stat.isSymbolicLink()) return { link: await readlink(path) };
-  if (!stat.isDirectory()) return { file: await digestFile(path), executable: (stat.mode & 0o100) !== 0 };
-  const members: Record<string, Json> = {};
-  for (const name of await readdir(path)) members[name] = await describeTree(join(path, name));
-  return { folder: members };
 }

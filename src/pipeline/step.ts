@@ -1,5 +1,6 @@
 import type { Json } from "./digest.ts";
 import type { Listener } from "./events.ts";
+import type { Tree } from "./tree.ts";
 
 /** What every step and command is given. */
 export interface Context {
@@ -8,6 +9,18 @@ export interface Context {
   readonly emit: Listener;
   /** The folder of the cache, see core/paths.ts. */
   readonly cacheDir: string;
+  /** The cache that the team shares, see src/pipeline/shared/; without it there is none. */
+  readonly shared?: SharedCache;
+}
+
+/** A server's cache as steps use it. Whatever the server does, none of these throws, except when the build is aborted. */
+export interface SharedCache {
+  /** Whether the server says that it has the step's output. */
+  readonly has: (key: string) => Promise<boolean>;
+  /** Fills an empty folder and describes it; undefined when it could not be had whole. */
+  readonly fetch: (key: string, outDir: string, context: StepContext) => Promise<Tree | undefined>;
+  /** Begins to send the output of the step with this name. */
+  readonly store: (key: string, step: string, output: { readonly dir: string; readonly tree: Tree }) => void;
 }
 
 /**
@@ -20,6 +33,8 @@ export interface Step {
   /** For people: `Debian packages (trixie, arm64)`. */
   readonly title: string;
   readonly inputs: Json;
+  /** True when the team's server keeps the output: where running the step takes longer than fetching that. */
+  readonly shared?: boolean;
   /** Fills `outDir` (an empty folder). Removes whatever else it made, also when it throws or is aborted. */
   readonly run: (outDir: string, step: StepContext) => Promise<void>;
 }

@@ -1,9 +1,8 @@
-import { accessSync, constants } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
 import { hostArchitecture, type Architecture } from "../core/architecture.ts";
 import { exec } from "../core/exec.ts";
 import { errnoCode, RtkitError } from "../core/errors.ts";
+import { findProgram } from "../core/programs.ts";
 import { namespace, type ForeignPrograms } from "./namespace.ts";
 
 /** What decides {@link foreignPrograms}. */
@@ -81,20 +80,6 @@ export async function gatherForeign(
     },
   );
   return { host, target, registration, qemu: findProgram(`${qemu}-static`), dispatcher, privateBinfmt };
-}
-
-/** The path of a program on PATH or in the folders for administrators' programs, or undefined. */
-export function findProgram(name: string, path: string = process.env["PATH"] ?? ""): string | undefined {
-  for (const folder of [...path.split(delimiter), "/usr/sbin", "/sbin"]) {
-    const file = join(folder === "" ? "." : folder, name);
-    try {
-      accessSync(file, constants.X_OK);
-      return file;
-    } catch (error) {
-      if (errnoCode(error) === undefined) throw error;
-    }
-  }
-  return undefined;
 }
 
 /** Needs flag F (the interpreter is opened at registration), or the chroot would have to hold the interpreter. */

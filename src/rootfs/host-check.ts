@@ -5,8 +5,9 @@ import { dirname } from "node:path";
 import type { Architecture } from "../core/architecture.ts";
 import { RtkitError, throwIfAny } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
+import { findProgram } from "../core/programs.ts";
 import { formatSize } from "../core/units.ts";
-import { findProgram, foreignPrograms, gatherForeign, type ForeignFacts } from "./foreign.ts";
+import { foreignPrograms, gatherForeign, type ForeignFacts } from "./foreign.ts";
 import { namespace } from "./namespace.ts";
 import { dispatcherPath } from "./native.ts";
 

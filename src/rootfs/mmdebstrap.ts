@@ -1,5 +1,6 @@
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
+import { removeTree } from "../core/remove.ts";
 import { namespace, type ForeignPrograms } from "./namespace.ts";
 
 /** One run of mmdebstrap. */
@@ -13,7 +14,7 @@ export interface Bootstrap {
   readonly options: readonly string[];
   /** Where the tar goes. */
   readonly tar: string;
-  /** An existing folder for mmdebstrap's tree. It is left empty. */
+  /** An existing folder for mmdebstrap's tree. It is gone afterwards. */
   readonly scratch: string;
   /** Seconds since 1970, given to files that are newer. */
   readonly sourceDateEpoch: number;
@@ -78,9 +79,7 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
       cause: error,
     });
   } finally {
-    // What a killed mmdebstrap leaves belongs to subordinate ids: only root of the namespace can remove all of it.
-    const cleanup = namespace(["find", job.scratch, "-mindepth", "1", "-xdev", "-delete"]);
-    await exec(cleanup.file, cleanup.args);
+    await removeTree(job.scratch);
   }
 }
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { hostArchitecture, type Architecture } from "../core/architecture.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { RtkitError } from "../core/errors.ts";
-import { digestTree, type Json } from "../pipeline/digest.ts";
+import { digestFile, type Json } from "../pipeline/digest.ts";
 import type { StepContext } from "../pipeline/step.ts";
 import { foreignPrograms, gatherForeign } from "./foreign.ts";
 import type { ForeignPrograms } from "./namespace.ts";
@@ -105,7 +105,9 @@ export async function prepareNative(
  */
 export async function foreignInputs(target: Architecture, emulate: boolean, tools: string): Promise<Json> {
   if (hostArchitecture() === target) return "native";
-  return emulate ? "emulated" : { dispatcher: await digestTree(DISPATCH), tools };
+  if (emulate) return "emulated";
+  const [dispatcher, denied] = [await digestFile(join(DISPATCH, "dispatch.c")), await digestFile(DENY_LIST)];
+  return { dispatcher, denied, tools };
 }
 
 /** Finds out how programs of `target` run here, and says it when that is slow. Throws RTK_HOST_FOREIGN. */

@@ -153,6 +153,7 @@ export async function baseStep(
   return {
     name: "packages",
     title: `Debian packages (${lock.suite}, ${lock.architecture})`,
+    shared: true,
     inputs: await inputsOf(options, makeTools, lock.base.packages, mmdebstrap),
     run: async (outDir, step) => {
       await install(outDir, step, options, tree, { packages: lock.base.packages, mmdebstrap, env: {} });

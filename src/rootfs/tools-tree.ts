@@ -98,6 +98,7 @@ export function toolsStep(packages: readonly LockedPackage[], sources: Sources):
   return {
     name: "tools",
     title: "Build tools",
+    shared: true,
     inputs: {
       packages: packages.map(({ sha256 }) => sha256),
       excluded: EXCLUDED,

@@ -77,7 +77,7 @@ export function projectOf(
     qemu: { machine: "virt", cpu: "cortex-a72", console: "ttyAMA0", memory: 1 << 30 },
   };
   const image = { hostname: "robot", packages: [], snapshot: null, authorizedKeys: [], overlays: [] };
-  return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, targets: [] };
+  return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, targets: [], cache: { url: null } };
 }
 
 /** The SDKs as these tests have them: as small as they can be. */

@@ -1,7 +1,13 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { exec, shellQuote } from "../../src/core/exec.ts";
 import { RtkitError } from "../../src/core/errors.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { namespace } from "../../src/rootfs/namespace.ts";
 
 it("returns what a program printed, and feeds it text or a stream", async () => {
   expect((await exec("cat", [], { input: "one\n" })).stdout).toBe("one\n");
@@ -46,3 +52,36 @@ it("ends the program when aborted and throws the reason", async () => {
 it("quotes only what needs it", () => {
   expect(shellQuote(["mke2fs", "-d", "a b", "it's", ""])).toBe(`mke2fs -d 'a b' 'it'\\''s' ''`);
 });
+
+const inNamespace = namespace(["sh", "-c", "echo begun >&2; sleep 600"]);
+
+for (const [what, file, args] of [
+  ["a program", "sh", ["-c", "echo begun >&2; exec sleep 600"]],
+  ["all that runs in a user namespace", inNamespace.file, inNamespace.args],
+] as const) {
+  it(`${what} dies with us, though we are killed`, async () => {
+    const script = `
+      import { exec } from ${JSON.stringify(join(rtkitRoot, "src/core/exec.ts"))};
+      await exec(${JSON.stringify(file)}, ${JSON.stringify(args)}, { onStderrLine: (line) => console.log(line) });`;
+    const parent = spawn(process.execPath, ["--input-type=module-typescript", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(parent.stdout, "data");
+    const family = await descendants(parent.pid ?? 0);
+    expect(family.length).toBeGreaterThan(0);
+    parent.kill("SIGKILL");
+    await expect.poll(async () => (await Promise.all(family.map(isRunning))).includes(true)).toBe(false);
+  });
+}
+
+async function descendants(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  const children = text.split(" ").filter(Boolean).map(Number);
+  return [...children, ...(await Promise.all(children.map(descendants))).flat()];
+}
+
+/** A zombie, which waits for somebody to take note of it, runs no more. */
+async function isRunning(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat !== "" && !/^\d+ \(.*\) [ZX]/s.test(stat);
+}

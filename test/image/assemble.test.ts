@@ -173,6 +173,11 @@ describe("an assembled image", () => {
       expect(await assemble(context, options)).toEqual(first);
       await writeFile(first.bmap.path, "changed");
       expect(await assemble(context, options)).toEqual(first);
+      const [memo = ""] = await namesIn(join(dir, "cache", "assembled"));
+      const path = join(dir, "cache", "assembled", memo);
+      const text = await readFile(path, "utf8");
+      await writeFile(path, text.replace(first.image.sha256, first.image.sha256.replace(/./, "x")));
+      expect(await assemble(context, options)).toEqual(first);
     });
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { RtkitError } from "../../src/core/errors.ts";
-import { findProgram, foreignPrograms, type ForeignFacts } from "../../src/rootfs/foreign.ts";
+import { findProgram } from "../../src/core/programs.ts";
+import { foreignPrograms, type ForeignFacts } from "../../src/rootfs/foreign.ts";
 import { namespace } from "../../src/rootfs/namespace.ts";
 
 const facts: ForeignFacts = {

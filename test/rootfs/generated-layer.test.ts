@@ -30,6 +30,7 @@ const project = (firmware: Firmware): Project => ({
   },
   nodes: [],
   targets: [],
+  cache: { url: null },
 });
 const facts = {
   partitions: [

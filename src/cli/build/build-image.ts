@@ -14,8 +14,9 @@ import { emptyStep, rootStep } from "../../image/ext4-step.ts";
 import { layOut, type PlacedPartition } from "../../image/layout.ts";
 import type { PartitionImage } from "../../image/partition-image.ts";
 import type { OptionVerdict } from "../../kernel/check.ts";
-import { isCached, pruneCache, runStep } from "../../pipeline/cache.ts";
+import { isCached, runStep } from "../../pipeline/cache.ts";
 import { allOrAbort } from "../../pipeline/concurrent.ts";
+import { SETTLE_STEP } from "../../pipeline/shared/shared-cache.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
@@ -82,7 +83,8 @@ export async function buildImage(
     outputs.push(output);
     return output;
   };
-  context.emit({ type: "plan", steps: plannedSteps(project) });
+  const planned = [...plannedSteps(project), ...(context.shared === undefined ? [] : [SETTLE_STEP])];
+  context.emit({ type: "plan", steps: planned });
 
   const readLayers = (): Promise<Layer[]> => loadOverlays(overlayFolders(project), { programsDir: programsDir(board) });
   const users = await sysusersLines(await readLayers());
@@ -185,7 +187,6 @@ export async function buildImage(
     path: join(outDir, "manifest.json"),
   });
   await rememberTools(context, toolPackages);
-  await pruneCache(context.cacheDir);
   return {
     board: board.name,
     image,
