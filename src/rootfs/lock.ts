@@ -16,7 +16,7 @@ export interface BoardLock {
   readonly architecture: Architecture;
   /** The snapshot of the archive that the project asks for, `20261101T000000Z`; null for the mirror's present state. */
   readonly snapshot: string | null;
-  /** The archive's state: the date of each suite's Release file, ISO 8601. */
+  /** The archive's state that the base system and the tools are of: the date of each suite's Release file, ISO 8601. */
   readonly releases: readonly { readonly suite: string; readonly date: string }[];
   /** What rtkit, board and runtimes need. */
   readonly base: PackageSet;

@@ -60,13 +60,17 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
     job.foreign,
   );
   const lines: string[] = [];
+  let over = false;
   try {
     await exec(command.file, command.args, {
       input: job.sources,
       onStderrLine: (line) => {
+        job.onLine(line);
+        // After it gives up it repeats the whole hook and tells of its own cleaning up.
+        over ||= /^(?:E: (?:setup|command) failed|I: main\(\) received signal)/.test(line);
+        if (over) return;
         lines.push(line);
         if (lines.length > KEPT_LINES) lines.shift();
-        job.onLine(line);
       },
       signal: job.signal,
       killSignal: "SIGKILL",
@@ -74,7 +78,7 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
     });
   } catch (error) {
     if (!(error instanceof RtkitError) || error.code !== "RTK_EXEC_FAILED") throw error;
-    throw new RtkitError("RTK_PACKAGES_FAILED", `installing packages failed:\n${lines.slice(-15).join("\n")}`, {
+    throw new RtkitError("RTK_PACKAGES_FAILED", `installing packages failed:\n${lines.join("\n")}`, {
       hint: "the last lines above say which package or script failed; --emulate rules out the native programs",
       cause: error,
     });
@@ -84,4 +88,4 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
 }
 
 /** Lines of mmdebstrap's output that are kept to explain a failure. */
-const KEPT_LINES = 400;
+const KEPT_LINES = 15;

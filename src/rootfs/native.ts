@@ -40,14 +40,21 @@ const LIBRARIES: Readonly<Record<Architecture, readonly (readonly ["folder" | "f
  * the environment of {@link nativeEnv} and do nothing without it.
  */
 export const NATIVE_FUNCTIONS = [
+  // Read-only: whatever goes wrong in the tree, down to an `rm -rf` of it, the tools tree stays as it is. In a user
+  // namespace a mount keeps the flags of the one it comes from (nosuid, nodev, mount_namespaces(7)), so they are repeated.
+  "native_bind() {",
+  '  mount --bind "$1" "$2"',
+  '  flags=$(findmnt --noheadings --output VFS-OPTIONS --mountpoint "$2" | sed "s/^rw/ro/")',
+  '  mount -o "remount,bind,$flags" "$2"',
+  "}",
   "native_up() {",
   '  [ -n "${NATIVE_TOOLS:-}" ] || return 0',
   '  mkdir -p "$1/.native"',
   '  mount -t tmpfs -o mode=755,size=16m native "$1/.native"',
   '  mkdir "$1/.native/tree"',
-  '  mount --bind "$NATIVE_TOOLS" "$1/.native/tree"',
+  '  native_bind "$NATIVE_TOOLS" "$1/.native/tree"',
   '  : >"$1/.native/qemu"',
-  '  mount --bind "$NATIVE_QEMU" "$1/.native/qemu"',
+  '  native_bind "$NATIVE_QEMU" "$1/.native/qemu"',
   '  cp "$NATIVE_DENY" "$1/.native/deny"',
   '  cp -r "$NATIVE_RETARGETED" "$1/.native/retargeted"',
   // Links of the merged /usr which the target's own packages do not bring.
@@ -58,7 +65,7 @@ export const NATIVE_FUNCTIONS = [
   '    folder:*) mkdir -p "$1/$path" ;;',
   '    file:*) mkdir -p "$1/${path%/*}"; : >"$1/$path" ;;',
   "    esac",
-  '    mount --bind "$NATIVE_TOOLS/$path" "$1/$path"',
+  '    native_bind "$NATIVE_TOOLS/$path" "$1/$path"',
   "  done",
   "}",
   "native_down() {",

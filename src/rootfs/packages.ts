@@ -66,6 +66,12 @@ const ESSENTIAL_HOOK = [
 ].join("\n");
 
 /**
+ * The kernel's own script was told to make no initramfs, and so the packages' triggers had none to update: it is made
+ * once, when everything is configured. When the project's packages come, there is one for triggers to update.
+ */
+const INITRAMFS_HOOK = 'chroot "$1" update-initramfs -c -k all';
+
+/**
  * Runs when everything is configured: makes the overlays' users and removes what belongs to this build or to one board
  * only. `$1` is the tree.
  */
@@ -73,8 +79,6 @@ const CUSTOMIZE_HOOK = [
   "set -eu",
   NATIVE_FUNCTIONS,
   'chroot "$1" systemd-sysusers - <"$RTKIT_SYSUSERS"',
-  // The kernel's own script was told not to, and the trigger had nothing to update: once, when all is configured.
-  'chroot "$1" update-initramfs -c -k all',
   'native_down "$1"',
   'cd "$1"',
   // Identity and secrets: each board makes its own.
@@ -107,7 +111,7 @@ const APT_OPTIONS = [
 /** Puts the tree of the base system in place of unpacking packages. /dev is mmdebstrap's own business. */
 const UNPACK_BASE_HOOK = [
   "set -eu",
-  'tar --extract --file "$RTKIT_BASE" --directory "$1" --numeric-owner --xattrs --xattrs-include="*" --exclude=./dev',
+  'tar --extract --file "$RTKIT_BASE" --directory "$1" --numeric-owner --xattrs --xattrs-include="*" --exclude="./dev/*"',
   NATIVE_FUNCTIONS,
   'native_up "$1"',
 ].join("\n");
@@ -148,6 +152,7 @@ export async function baseStep(
     `--setup-hook=${SETUP_HOOK}`,
     `--extract-hook=${EXTRACT_HOOK}`,
     `--essential-hook=${ESSENTIAL_HOOK}`,
+    `--customize-hook=${INITRAMFS_HOOK}`,
     `--customize-hook=${CUSTOMIZE_HOOK}`,
   ];
   return {

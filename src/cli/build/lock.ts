@@ -65,10 +65,10 @@ export async function lockedPackages(
     const keep = !asks && sameArchive ? before : undefined;
     const found = await resolveLock(step, demand, { mirror, keep });
     const moved = movedPackages(before, found);
-    // A new date alone would make every file system anew for nothing.
-    const lock = before !== undefined && unmet.length === 0 && isSame(before, found) ? before : found;
+    // Dates are part of every file system: a new one for the same base system would make everything anew for nothing.
+    const lock = before !== undefined && isSameSystem(before, found) ? { ...found, releases: before.releases } : found;
     if (options.mode !== "preview") await writeBoardLock(path, board.name, lock);
-    return { lock, sources: sourcesOf(lock, mirror), moved, unchanged: lock === before };
+    return { lock, sources: sourcesOf(lock, mirror), moved, unchanged: moved.length === 0 && unmet.length === 0 };
   });
 }
 
@@ -86,8 +86,9 @@ function sourcesOf(lock: BoardLock, mirror: DebianMirror): Sources {
   return { mirror, fallback: snapshotMirror(time) };
 }
 
-function isSame(a: BoardLock, b: BoardLock): boolean {
-  const content = ({ base, project, tools }: BoardLock): string => JSON.stringify([base, project, tools]);
+/** Whether two locks have the same packages but for those of the project. */
+function isSameSystem(a: BoardLock, b: BoardLock): boolean {
+  const content = ({ base, tools }: BoardLock): string => JSON.stringify([base, tools]);
   return content(a) === content(b);
 }
 
