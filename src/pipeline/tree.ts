@@ -17,10 +17,19 @@ const SMALL_BYTES = 1024 ** 2;
 /** Describes all that is below a folder. Throws when something is neither file, folder nor link. */
 export async function describeTree(dir: string): Promise<Tree> {
   const tree: Record<string, TreeEntry> = {};
-  for (const path of (await readdir(dir, { recursive: true })).toSorted()) {
-    tree[path] = await describePath(join(dir, path));
-  }
+  for (const path of (await pathsBelow(dir)).toSorted()) tree[path] = await describePath(join(dir, path));
   return tree;
+}
+
+/** All paths below a folder, relative to it. Not readdir's own `recursive`, which goes on through links to folders, out of the tree. */
+export async function pathsBelow(dir: string, prefix = ""): Promise<string[]> {
+  const paths: string[] = [];
+  for (const entry of await readdir(join(dir, prefix), { withFileTypes: true })) {
+    const path = join(prefix, entry.name);
+    paths.push(path);
+    if (entry.isDirectory()) paths.push(...(await pathsBelow(dir, path)));
+  }
+  return paths;
 }
 
 async function describePath(path: string): Promise<TreeEntry> {

@@ -5,17 +5,43 @@ import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cacheDir, rtkitRoot } from "../../src/core/paths.ts";
+import { removeTree } from "../../src/core/remove.ts";
 import { digestFile } from "../../src/pipeline/digest.ts";
 import type { Built } from "./board.ts";
 import { rtkit, rtkitResult, stepsThatRan } from "./cli.ts";
 
 const BOARD = "qemu-x86_64";
 
+const BUILD = ["build", "--board", BOARD, "--project"];
+
+/**
+ * Runs "$@" as user nobody, who gets subordinate ids for it in a mount namespace of its own, so that nothing of the
+ * machine changes. Only root can do that, and only where everyone may read rtkit; otherwise it is the same user.
+ */
+const AS_SOMEBODY_ELSE = `
+set -eu
+umask 077
+folder=$1
+shift
+nobody="setpriv --reuid=nobody --regid=nogroup --clear-groups"
+[ "$(id -u)" = 0 ] && $nobody test -r "$4" || exec "$@"
+chown -R nobody:nogroup "$folder"
+exec unshare --mount sh -c '
+  set -eu
+  echo nobody:300000:65536 >/run/rtkit-test-subids
+  chmod 644 /run/rtkit-test-subids
+  mount --bind /run/rtkit-test-subids /etc/subuid
+  mount --bind /run/rtkit-test-subids /etc/subgid
+  rm -f /run/rtkit-test-subids
+  nobody=$1
+  shift
+  exec $nobody -- "$@"
+' sh "$nobody" "$@"`;
+
 describe("rtkit build", () => {
   let dir: string;
   let project: string;
   let first: Built;
-  const build = ["build", "--board", BOARD, "--project"];
 
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), "rtkit-build-"));
@@ -24,37 +50,43 @@ describe("rtkit build", () => {
       recursive: true,
       filter: (path) => !path.endsWith("/out"),
     });
-    first = await rtkitResult<Built>([...build, project]);
+    first = await rtkitResult<Built>([...BUILD, project]);
   });
   afterAll(async () => rm(dir, { recursive: true }));
 
   it("does nothing when nothing changed", async () => {
-    const run = await rtkit([...build, project]);
+    const run = await rtkit([...BUILD, project]);
     expect(stepsThatRan(run)).toEqual([]);
     expect(run.lines.at(-1)).toMatchObject({ type: "result", cached: true, image: first.image });
   });
 
-  it("makes the same bytes in another folder, with another umask and locale, from nothing but the same packages", async () => {
-    const elsewhere = join(dir, "else where");
-    const cache = join(dir, "cache");
-    await cp(project, elsewhere, { recursive: true, filter: (path) => !path.endsWith("/out") });
-    await mkdir(cache);
-    for (const shelf of ["tools", "packages"]) await symlink(join(cacheDir(), shelf), join(cache, shelf));
-    const { stdout } = await execa(
-      "sh",
-      ["-c", 'umask 077; exec "$@"', "sh", join(rtkitRoot, "bin", "rtkit"), ...build, elsewhere, "--json"],
-      { env: { RTKIT_CACHE: cache, LC_ALL: "C", TZ: "Asia/Tokyo" } },
-    );
-    const second = JSON.parse(stdout.split("\n").at(-1) ?? "") as Built;
-    for (const file of ["image", "bmap", "release", "manifest", "sbom", "kernelConfig"] as const) {
-      expect(second[file].sha256, file).toBe(first[file].sha256);
+  it("makes the same bytes from nothing but the lock: in another folder, later, as another user, with another umask, locale and time zone, on one CPU", async () => {
+    // Below a folder that everyone may pass, which mkdtemp's own is not.
+    const elsewhere = await mkdtemp("/var/tmp/rtkit-else where-");
+    try {
+      const copy = join(elsewhere, "robot");
+      await cp(project, copy, { recursive: true, filter: (path) => !path.endsWith("/out") });
+      const cache = join(elsewhere, "cache");
+      await cp(join(cacheDir(), "downloads"), join(cache, "downloads"), { recursive: true });
+      const build = ["taskset", "--cpu-list", "0", join(rtkitRoot, "bin", "rtkit"), ...BUILD, copy, "--json", "--locked"];
+      const { stdout } = await execa("sh", ["-c", AS_SOMEBODY_ELSE, "sh", elsewhere, ...build], {
+        env: { RTKIT_CACHE: cache, HOME: elsewhere, XDG_CACHE_HOME: cache, LC_ALL: "tr_TR.UTF-8", TZ: "Asia/Tokyo" },
+      });
+      const lines = stdout.trimEnd().split("\n");
+      const second = JSON.parse(lines.at(-1) ?? "") as Built;
+      expect(lines.filter((line) => line.includes('"cached"') && line.includes('"step"'))).toEqual([]);
+      for (const file of ["image", "bmap", "release", "manifest", "sbom", "kernelConfig"] as const) {
+        expect(second[file].sha256, file).toBe(first[file].sha256);
+      }
+    } finally {
+      await removeTree(elsewhere);
     }
   });
 
   it("makes only what a changed line of a node asks for", async () => {
     // A line that no earlier run of this test has put into the cache.
     await appendFile(join(project, "nodes", "controller.py"), `\n# ${randomUUID()}\n`);
-    const run = await rtkit([...build, project]);
+    const run = await rtkit([...BUILD, project]);
     expect(run.status).toBe(0);
     expect(stepsThatRan(run)).toEqual(["bundle-controller", "release", "data", "image"]);
   });
@@ -82,7 +114,7 @@ describe("rtkit build", () => {
       it(`${what}: one message, exit status 2, and the last image is still there`, async () => {
         await writeFile(join(project, "rtkit.yaml"), change(file));
         try {
-          const run = await rtkit([...build, project]);
+          const run = await rtkit([...BUILD, project]);
           expect(run.status).toBe(2);
           expect(run.lines.filter(({ type }) => type === "error").map((line) => line["code"])).toContain(code);
           expect(run.stderr).not.toMatch(/\bat .*\.ts:\d+/);
@@ -97,7 +129,7 @@ describe("rtkit build", () => {
   it("builds what rtkit init writes", async () => {
     const fresh = join(dir, "My Robot");
     await rtkitResult(["init", fresh]);
-    const { image } = await rtkitResult<Built>([...build, fresh]);
+    const { image } = await rtkitResult<Built>([...BUILD, fresh]);
     expect(image.path).toBe(join(fresh, "out", BOARD, `my-robot-${BOARD}.img`));
   });
 
@@ -105,7 +137,7 @@ describe("rtkit build", () => {
     const cache = join(dir, "interrupted");
     await mkdir(cache);
     await symlink(join(cacheDir(), "tools"), join(cache, "tools"));
-    const running = execa(join(rtkitRoot, "bin", "rtkit"), [...build, project, "--json"], {
+    const running = execa(join(rtkitRoot, "bin", "rtkit"), [...BUILD, project, "--json"], {
       env: { RTKIT_CACHE: cache },
       reject: false,
       stdin: "ignore",
