@@ -1,7 +1,8 @@
-import { lstat, readdir, rename, statfs } from "node:fs/promises";
+import { lstat, rename, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { removeTree } from "../core/remove.ts";
 import { liveBuilds, shelved, sweepCache, temporaryPath } from "./builds.ts";
+import { pathsBelow } from "./tree.ts";
 
 /** The most the cache holds: some twenty images with all that is between them. */
 const LIMIT_BYTES = 20 * 1024 ** 3;
@@ -65,7 +66,7 @@ async function allocated(path: string): Promise<number> {
   if (own === undefined) return 0;
   let bytes = own.blocks * 512;
   if (!own.isDirectory()) return bytes;
-  for (const name of await readdir(path, { recursive: true }).catch(() => [])) {
+  for (const name of await pathsBelow(path).catch(() => [])) {
     bytes += ((await lstat(join(path, name)).catch(() => undefined))?.blocks ?? 0) * 512;
   }
   return bytes;

@@ -41,7 +41,7 @@ async function readTree(tar: string): Promise<Map<string, Entry>> {
       devmajor,
       devminor,
       time: mtime?.getTime() ?? 0,
-      attributes: { ...pax },
+      attributes: (pax ?? {}) as Record<string, string>,
       sha256: hash.digest("hex"),
     });
   }
