@@ -8,7 +8,9 @@ import { DEFAULT_MIRROR, redactMirror, type DebianMirror } from "./mirror.ts";
 export function explainApt(output: readonly string[], mirror: DebianMirror): RtkitError {
   const lines = output.map((line) => redactMirror(line, mirror));
   const unknown = lines.flatMap((line) => {
-    const match = /^E: (?:Unable to locate package|Package) '?([^\s']+)'?(?:$| has no installation candidate)/.exec(line);
+    const match = /^E: (?:Unable to locate package|Package) '?([^\s']+)'?(?:$| has no installation candidate)/.exec(
+      line,
+    );
     return match?.[1] === undefined ? [] : [match[1]];
   });
   if (unknown.length > 0) {

@@ -128,9 +128,14 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
-function explainMissing(missing: readonly LockedPackage[], output: readonly string[], mirror: DebianMirror): RtkitError {
+function explainMissing(
+  missing: readonly LockedPackage[],
+  output: readonly string[],
+  mirror: DebianMirror,
+): RtkitError {
   const complaints = output.filter((line) => /^(?:E:|Err:|W:)|mismatch|unexpected size/i.test(line));
-  const gone = complaints.length > 0 && complaints.every((line) => !line.startsWith("E:") || /\b40[34]\b|not found/i.test(line));
+  const gone =
+    complaints.length > 0 && complaints.every((line) => !line.startsWith("E:") || /\b40[34]\b|not found/i.test(line));
   if (!gone) {
     const error = explainApt(output, mirror);
     if (error.code !== "RTK_PACKAGES_CONFLICT") return error;

@@ -128,7 +128,9 @@ export async function installPackages(
   { makeTools, tree, run }: ToolsInTheMaking & { readonly run: (step: Step) => Promise<StepOutput> },
 ): Promise<StepOutput> {
   const base = await run(await baseStep(options, makeTools, tree));
-  return options.lock.project.packages.length === 0 ? base : run(await projectPackagesStep(options, makeTools, tree, base));
+  return options.lock.project.packages.length === 0
+    ? base
+    : run(await projectPackagesStep(options, makeTools, tree, base));
 }
 
 /**
