@@ -116,7 +116,7 @@ const UNPACK_BASE_HOOK = [
 const ADD_PACKAGES_HOOK = [
   "set -eu",
   'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes -o Dir::Bin::dpkg=env -o DPkg::Options::=--unset=TMPDIR \\',
-  '  -o DPkg::Options::=dpkg -o "DPkg::Chroot-Directory=$1" install $RTKIT_WANTED',
+  '  -o DPkg::Options::=dpkg -o "DPkg::Chroot-Directory=$1" install -- $RTKIT_WANTED',
 ].join("\n");
 
 /**

@@ -67,7 +67,7 @@ export async function lockedPackages(
     const moved = movedPackages(before, found);
     // A new date alone would make every file system anew for nothing.
     const lock = before !== undefined && unmet.length === 0 && isSame(before, found) ? before : found;
-    if (options.mode !== "preview") await writeBoardLock(path, board.name, lock);
+    if (options.mode !== "preview") await writeBoardLock(context, path, board.name, lock);
     return { lock, sources: sourcesOf(lock, mirror), moved, unchanged: lock === before };
   });
 }
