@@ -1,8 +1,9 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture } from "../core/architecture.ts";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
+import { temporaryPath } from "../pipeline/builds.ts";
 import { digestOf } from "../pipeline/digest.ts";
 import { explainApt } from "./apt-errors.ts";
 import { byName, type LockedPackage } from "./lock.ts";
@@ -52,10 +53,10 @@ export async function openIndex(options: IndexOptions): Promise<AptIndex> {
     "lists",
     digestOf({ suite, architecture, archive: mirror.archive, suites: mirror.security }),
   );
-  await mkdir(join(cacheDir, "lists"), { recursive: true });
-  const dir = await mkdtemp(join(cacheDir, "lists", `tmp-${process.pid}-`));
+  const dir = await temporaryPath(cacheDir, "lists");
   const close = async (): Promise<void> => rm(dir, { recursive: true, force: true });
   try {
+    await mkdir(dir);
     const env = await makeRoot(dir, options);
     await cp(kept, join(dir, "lists"), { recursive: true, preserveTimestamps: true }).catch(() => undefined);
     await mkdir(join(dir, "lists", "partial"), { recursive: true });
@@ -71,7 +72,7 @@ export async function openIndex(options: IndexOptions): Promise<AptIndex> {
       if (error instanceof RtkitError && error.code === "RTK_EXEC_FAILED") throw explainApt(lines, mirror);
       throw error;
     }
-    await keepLists(join(dir, "lists"), kept);
+    await keepLists(join(dir, "lists"), kept, await temporaryPath(cacheDir, "lists"));
     const releases = await readReleases(join(dir, "lists"));
     return {
       releases,
@@ -122,11 +123,22 @@ export function aptEnv(conf: string): Record<string, string> {
   return { APT_CONFIG: conf, LC_ALL: "C.UTF-8" };
 }
 
-/** The text of an apt.conf(5). */
+/**
+ * The text of an apt.conf(5). Values stand without quotes, since apt reads escapes (`%20`) only there and nothing between
+ * quotes can be a quote (ParseCWord and ParseQuoteWord in apt-pkg/contrib/strutl.cc).
+ */
 export function aptConf(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
-    .map(([key, value]) => `${key} "${value}";\n`)
+    .map(([key, value]) => `${key} ${value === "" ? '""' : escapeBytes(value)};\n`)
     .join("");
+}
+
+function escapeBytes(text: string): string {
+  return [...Buffer.from(text)]
+    .map((byte) => String.fromCodePoint(byte))
+    .map((byte) => (/[\w./:+-]/.test(byte) ? byte : `%${(byte.codePointAt(0) ?? 0).toString(16).padStart(2, "0")}`))
+    .join("")
+    .replaceAll("//", "/%2f");
 }
 
 /** The sources, one-line style, sources.list(5). */
@@ -140,8 +152,7 @@ export function aptSources(suite: string, { archive, security }: DebianMirror): 
   ].join("\n");
 }
 
-async function keepLists(lists: string, kept: string): Promise<void> {
-  const copy = `${kept}.${process.pid}.tmp`;
+async function keepLists(lists: string, kept: string, copy: string): Promise<void> {
   try {
     await cp(lists, copy, { recursive: true, preserveTimestamps: true });
     await rm(kept, { recursive: true, force: true });
