@@ -28,7 +28,10 @@ export function dataStep(options: {
   return ext4Step("data", "Data partition", {
     tools,
     partition,
-    tar: { digest: { release: release.sha256, id: release.id }, open: async () => dataTar(release, tools.sourceDateEpoch) },
+    tar: {
+      digest: { release: release.sha256, id: release.id },
+      open: async () => dataTar(release, tools.sourceDateEpoch),
+    },
   });
 }
 
@@ -41,7 +44,9 @@ export function dataContentSize(release: ReleaseTar, nodes: number): ContentSize
 /** The content of the data partition as a tar stream: all of root, readable by everyone, writable by nobody else. */
 export function dataTar(release: ReleaseTar, sourceDateEpoch: number): Readable {
   const tar = pack();
-  fill(tar, release, sourceDateEpoch).catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))));
+  fill(tar, release, sourceDateEpoch).catch((error: unknown) =>
+    tar.destroy(error instanceof Error ? error : new Error(String(error))),
+  );
   return tar as unknown as Readable;
 }
 

@@ -59,7 +59,12 @@ export function ext4Step(
   return {
     name,
     title,
-    inputs: { tools: tools.digest, sourceDateEpoch: tools.sourceDateEpoch, partition: partitionInputs(partition), tar: tar === null ? null : tar.digest },
+    inputs: {
+      tools: tools.digest,
+      sourceDateEpoch: tools.sourceDateEpoch,
+      partition: partitionInputs(partition),
+      tar: tar === null ? null : tar.digest,
+    },
     run: async (outDir, { signal, progress }) => {
       progress("writing the file system");
       await makeExt4(tools, {

@@ -48,8 +48,7 @@ export async function makeFat(tools: Toolbox, options: FatOptions): Promise<void
 
 /** Paths of all files in the FAT file system at `offset` bytes of an image, sorted, without a leading `/`. */
 export async function listFat(tools: Toolbox, image: string, offset: number): Promise<string[]> {
-  const { stdout } = await tools.run("mdir", ["-i", `${image}@@${offset}`, "-/", "-b", "::/"], {
-  });
+  const { stdout } = await tools.run("mdir", ["-i", `${image}@@${offset}`, "-/", "-b", "::/"], {});
   return stdout
     .split("\n")
     .map((line) => line.replace(/^::\//, ""))

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 import { formatSize } from "../core/units.ts";
+import { temporaryPath } from "../pipeline/builds.ts";
 import { digestFile } from "../pipeline/digest.ts";
 import type { StepContext } from "../pipeline/step.ts";
 import { aptConf, aptEnv } from "./apt.ts";
@@ -16,10 +17,8 @@ const APT_HELPER = "/usr/lib/apt/apt-helper";
 /** How many files one apt-helper gets: its arguments stay far below the kernel's limit (execve(2), E2BIG). */
 const BATCH = 200;
 
-/** The folder of downloaded package files, each named by its sha256. */
-export function downloadsDir(cacheDir: string): string {
-  return join(cacheDir, "downloads");
-}
+/** The cache's folder of downloaded package files, each named by its sha256. */
+const DOWNLOADS = "downloads";
 
 /** Where package files come from. */
 export interface Sources {
@@ -38,7 +37,7 @@ export async function download(
   packages: readonly LockedPackage[],
   sources: Sources,
 ): Promise<string[]> {
-  const folder = downloadsDir(step.cacheDir);
+  const folder = join(step.cacheDir, DOWNLOADS);
   await mkdir(folder, { recursive: true });
   const fileOf = ({ sha256 }: LockedPackage): string => join(folder, sha256);
   let missing: LockedPackage[] = [];
@@ -68,9 +67,10 @@ async function fetchFrom(
   mirror: DebianMirror,
   fileOf: (wanted: LockedPackage) => string,
 ): Promise<string[]> {
-  const folder = await mkdtemp(join(downloadsDir(step.cacheDir), `tmp-${process.pid}-`));
+  const folder = await temporaryPath(step.cacheDir, DOWNLOADS);
   const lines: string[] = [];
   try {
+    await mkdir(folder);
     const conf = join(folder, "apt.conf");
     await writeFile(conf, aptConf({ Dir: folder, "APT::Sandbox::User": "root", "Acquire::Retries": "3" }));
     await mkdir(join(folder, "etc", "apt"), { recursive: true });
@@ -128,9 +128,14 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
-function explainMissing(missing: readonly LockedPackage[], output: readonly string[], mirror: DebianMirror): RtkitError {
+function explainMissing(
+  missing: readonly LockedPackage[],
+  output: readonly string[],
+  mirror: DebianMirror,
+): RtkitError {
   const complaints = output.filter((line) => /^(?:E:|Err:|W:)|mismatch|unexpected size/i.test(line));
-  const gone = complaints.length > 0 && complaints.every((line) => !line.startsWith("E:") || /\b40[34]\b|not found/i.test(line));
+  const gone =
+    complaints.length > 0 && complaints.every((line) => !line.startsWith("E:") || /\b40[34]\b|not found/i.test(line));
   if (!gone) {
     const error = explainApt(output, mirror);
     if (error.code !== "RTK_PACKAGES_CONFLICT") return error;

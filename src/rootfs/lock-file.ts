@@ -1,24 +1,31 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { z } from "zod";
 import { errnoCode, usageError } from "../core/errors.ts";
+import { lockFile } from "../core/lock.ts";
+import { stepLock } from "../pipeline/builds.ts";
+import { digestOf } from "../pipeline/digest.ts";
+import type { Context } from "../pipeline/step.ts";
 import { printLock, withBoard, type BoardLock, type Lock } from "./lock.ts";
 
 /** The lock's file name, beside the project file. */
 const LOCK_FILE = "rtkit.lock";
 
+/** Debian policy 5.6.1; names go on command lines, in lists between commas and blanks, and into file names. */
+const packageName = z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/);
+
 const lockedPackage = z.strictObject({
-  // Debian policy 5.6.1 and 5.6.12: these go on command lines and into file names.
-  name: z.string().regex(/^[a-z0-9][a-z0-9+.-]+$/),
-  version: z.string().regex(/^[0-9A-Za-z.+:~-]+$/),
-  architecture: z.string().regex(/^[a-z0-9-]+$/),
+  name: packageName,
+  // Debian policy 5.6.12 and 5.6.8.
+  version: z.string().regex(/^[0-9A-Za-z][0-9A-Za-z.+:~-]*$/),
+  architecture: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   size: z.int().positive(),
   archive: z.enum(["archive", "security"]),
-  path: z.string().regex(/^pool\/(?!.*\.\.\/)[\w.+~:/-]+\.deb$/),
+  path: z.string().regex(/^pool\/(?!(?:.*\/)?\.\.\/)[\w.+~:/-]+\.deb$/),
 });
 
-const packageSet = z.strictObject({ wanted: z.array(z.string()), packages: z.array(lockedPackage) });
+const packageSet = z.strictObject({ wanted: z.array(packageName), packages: z.array(lockedPackage) });
 
 const lockSchema: z.ZodType<Lock> = z.strictObject({
   format: z.literal(1),
@@ -71,18 +78,25 @@ export function parseLock(text: string, path: string): Lock {
 }
 
 /**
- * Puts one board's section into a project's lock. The file is read again for it, so that two builds of different boards
- * keep each other's; it appears by rename, and equal text is left alone.
+ * Puts one board's section into a project's lock. The file is read again for it, and builds take turns, so that those of
+ * different boards keep each other's; it appears by rename, and equal text is left alone. Throws RTK_LOCK_INVALID.
  */
-export async function writeBoardLock(path: string, board: string, section: BoardLock): Promise<void> {
-  const before = await readLock(path);
-  const text = printLock(withBoard(before, board, section));
-  if (before !== undefined && printLock(before) === text) return;
+export async function writeBoardLock(
+  { cacheDir, signal }: Pick<Context, "cacheDir" | "signal">,
+  path: string,
+  board: string,
+  section: BoardLock,
+): Promise<void> {
+  const turn = await lockFile(stepLock(cacheDir, digestOf(resolve(path))), { wait: true, signal });
   const temporary = `${path}.${process.pid}.tmp`;
   try {
+    const before = await readLock(path);
+    const text = printLock(withBoard(before, board, section));
+    if (before !== undefined && printLock(before) === text) return;
     await writeFile(temporary, text);
     await rename(temporary, path);
   } finally {
     await rm(temporary, { force: true });
+    turn?.release();
   }
 }

@@ -120,7 +120,9 @@ export function withBoard(lock: Lock | undefined, board: string, section: BoardL
 /** The lock's text: JSON with one package on each line, so that a difference is read as one. */
 export function printLock(lock: Lock): string {
   const list = (items: readonly object[], indent: string): string =>
-    items.length === 0 ? "[]" : `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
+    items.length === 0
+      ? "[]"
+      : `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
   const set = ({ wanted, packages }: PackageSet, indent: string): string =>
     [
       "{",

@@ -116,12 +116,21 @@ export function pickHostMirror(sources: readonly AptSource[]): DebianMirror | un
   return { archive, security: security ?? parseMirror(archive, origin).security, origin };
 }
 
-/** Text with the mirror's names replaced, for messages and progress. */
+/** Text with the mirror's names and addresses replaced, for messages and progress. */
 export function redactMirror(text: string, mirror: DebianMirror): string {
-  const names = [mirror.security, mirror.archive, ...[mirror.security, mirror.archive].map((uri) => new URL(uri).host)];
-  return names
+  const names = [mirror.security, mirror.archive].flatMap((uri) => {
+    const { protocol, host, hostname, pathname } = new URL(uri);
+    // apt leaves a user and a password out, copies what a file: mirror has, and names a host also without its port.
+    return [uri, `${protocol}//${host}${pathname}`, `copy:${pathname}`, `copy://${pathname}`, host, hostname];
+  });
+  // At once, longest first: what takes a name's place may hold another one.
+  const patterns = [...new Set(names)]
     .filter((name) => name !== "")
-    .reduce((redacted, name) => redacted.replaceAll(name, "the Debian mirror"), text);
+    .toSorted((a, b) => b.length - a.length)
+    .map((name) => name.replaceAll(/[^\w/]/g, String.raw`\$&`));
+  return text
+    .replaceAll(/ ?\[IP: [^\]]*\]/g, "")
+    .replaceAll(new RegExp(`(?<![\\w.-])(?:${patterns.join("|")})(?![\\w-])`, "g"), "the Debian mirror");
 }
 
 /** Suites of Debian since 9, and the moving names. */

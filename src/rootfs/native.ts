@@ -60,8 +60,8 @@ export const NATIVE_FUNCTIONS = [
   // Links of the merged /usr which the target's own packages do not bring.
   '  if [ "$NATIVE_LIB64" = yes ] && [ ! -e "$1/lib64" ]; then ln -s usr/lib64 "$1/lib64"; : >"$1/.native/made-lib64"; fi',
   "  for entry in $NATIVE_LIBRARIES; do",
-  '    path=${entry#*:}',
-  '    case $entry in',
+  "    path=${entry#*:}",
+  "    case $entry in",
   '    folder:*) mkdir -p "$1/$path" ;;',
   '    file:*) mkdir -p "$1/${path%/*}"; : >"$1/$path" ;;',
   "    esac",
@@ -71,9 +71,9 @@ export const NATIVE_FUNCTIONS = [
   "native_down() {",
   '  [ -n "${NATIVE_TOOLS:-}" ] || return 0',
   "  for entry in $NATIVE_LIBRARIES; do",
-  '    path=${entry#*:}',
+  "    path=${entry#*:}",
   '    umount "$1/$path"',
-  '    case $entry in',
+  "    case $entry in",
   '    folder:*) rmdir "$1/$path" ;;',
   '    file:*) rm "$1/$path" ;;',
   "    esac",
@@ -118,7 +118,11 @@ export async function foreignInputs(target: Architecture, emulate: boolean, tool
 }
 
 /** Finds out how programs of `target` run here, and says it when that is slow. Throws RTK_HOST_FOREIGN. */
-export async function howForeignRuns(step: StepContext, target: Architecture, emulate: boolean): Promise<ForeignPrograms> {
+export async function howForeignRuns(
+  step: StepContext,
+  target: Architecture,
+  emulate: boolean,
+): Promise<ForeignPrograms> {
   const foreign = foreignPrograms(await gatherForeign(target, dispatcherPath(), step.signal), emulate);
   if (foreign instanceof RtkitError) throw foreign;
   if (foreign.kind === "emulated") {

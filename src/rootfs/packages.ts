@@ -120,7 +120,7 @@ const UNPACK_BASE_HOOK = [
 const ADD_PACKAGES_HOOK = [
   "set -eu",
   'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get --yes -o Dir::Bin::dpkg=env -o DPkg::Options::=--unset=TMPDIR \\',
-  '  -o DPkg::Options::=dpkg -o "DPkg::Chroot-Directory=$1" install $RTKIT_WANTED',
+  '  -o DPkg::Options::=dpkg -o "DPkg::Chroot-Directory=$1" install -- $RTKIT_WANTED',
 ].join("\n");
 
 /**
@@ -132,7 +132,9 @@ export async function installPackages(
   { makeTools, tree, run }: ToolsInTheMaking & { readonly run: (step: Step) => Promise<StepOutput> },
 ): Promise<StepOutput> {
   const base = await run(await baseStep(options, makeTools, tree));
-  return options.lock.project.packages.length === 0 ? base : run(await projectPackagesStep(options, makeTools, tree, base));
+  return options.lock.project.packages.length === 0
+    ? base
+    : run(await projectPackagesStep(options, makeTools, tree, base));
 }
 
 /**

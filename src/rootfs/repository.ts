@@ -58,8 +58,9 @@ export async function makeRepository(
       "",
     ].join("\n"),
   );
-  // apt takes a blank in a path only when it is escaped.
-  return `deb [trusted=yes] copy:${encodeURI(dir)} ${suite} main\n`;
+  // apt undoes escapes twice: where it reads sources, and where it opens the file.
+  const uri = dir.split("/").map((part) => encodeURIComponent(encodeURIComponent(part)));
+  return `deb [trusted=yes] copy:${uri.join("/")} ${suite} main\n`;
 }
 
 function poolPath({ name, version, architecture }: LockedPackage): string {

@@ -40,7 +40,10 @@ export async function resolveLock(
     const index = architecture === "amd64" ? amd64 : arm64;
     const tools = async (each: Architecture): Promise<PackageSet> => ({
       wanted: demand.tools,
-      packages: await (each === "amd64" ? amd64 : arm64).resolve([ESSENTIAL, ...demand.tools], keep?.tools[each].packages),
+      packages: await (each === "amd64" ? amd64 : arm64).resolve(
+        [ESSENTIAL, ...demand.tools],
+        keep?.tools[each].packages,
+      ),
     });
     return {
       suite,

@@ -16,6 +16,7 @@ export type Files = Readonly<Record<string, string | Uint8Array | { readonly lin
 /** The host's Python in the place of the tools tree's. */
 export const hostTools: Toolbox = {
   digest: "host",
+  sourceDateEpoch: 0,
   run: (tool, args, options?: ExecOptions) => exec(tool, args, options),
 };
 

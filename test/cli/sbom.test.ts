@@ -8,6 +8,7 @@ import { sha256 } from "../../src/pipeline/digest.ts";
 import type { StepOutput } from "../../src/pipeline/step.ts";
 import type { Layer } from "../../src/rootfs/layer.ts";
 import { nodeOf, projectOf, temporaryFolder, writeFiles } from "../bundle/robot.ts";
+import { lockedPackage } from "../rootfs/locks.ts";
 import { componentsOf, needsOf, schemaErrors } from "../image/cyclonedx.ts";
 
 /** A finished step that made these files. */
@@ -48,6 +49,7 @@ test("an image for a Raspberry Pi with an overlay of the project's own", async (
   const written = await buildSbom({
     project,
     sourceDateEpoch: 0,
+    locked: [lockedPackage("raspi-firmware")],
     layers: [
       await layerOf("rtnode", { "usr/bin/one*": "one", "usr/bin/two*": "two", "usr/lib/a.so": "a", "etc/x.conf": "x" }),
       await layerOf("site", { "usr/bin/two*": "another two" }),
@@ -81,6 +83,8 @@ test("an image for a Raspberry Pi with an overlay of the project's own", async (
     ["/usr/bin/two", undefined, sha256("another two")],
     ["/usr/lib/a.so", version, sha256("a")],
   ]);
+  const [debian] = componentsOf(sbom).filter(({ name }) => name === "raspi-firmware");
+  expect(debian?.hashes).toEqual([{ alg: "SHA-256", content: lockedPackage("raspi-firmware").sha256 }]);
   expect(needsOf(sbom, "file:/boot/firmware/start4.elf")).toEqual([
     "pkg:deb/debian/raspi-firmware@1?arch=all&distro=trixie",
   ]);

@@ -7,6 +7,9 @@ import { describe, expect, it } from "vitest";
 import { dataTar, type ReleaseTar } from "../../src/image/data-step.ts";
 import { inScratch } from "./fixtures.ts";
 
+/** 2025-08-09, as the release's files say after it. */
+const TIME = 1_754_697_600;
+
 async function release(dir: string, fill: (tar: ReturnType<typeof pack>) => void): Promise<ReleaseTar> {
   const path = join(dir, "release.tar");
   const tar = pack();
@@ -18,7 +21,7 @@ async function release(dir: string, fill: (tar: ReturnType<typeof pack>) => void
 
 async function entriesOf(tar: ReleaseTar): Promise<string[]> {
   const reader = extract();
-  const source = dataTar(tar);
+  const source = dataTar(tar, TIME);
   source.on("error", (error) => reader.destroy(error));
   source.pipe(reader);
   const lines: string[] = [];

@@ -4,18 +4,16 @@ import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pack } from "tar-stream";
+import { readingTools } from "../../src/cli/tools.ts";
 import { cacheDir } from "../../src/core/paths.ts";
 import type { Toolbox } from "../../src/core/toolbox.ts";
 import type { ReleaseTar } from "../../src/image/data-step.ts";
-import { runStep } from "../../src/pipeline/cache.ts";
 import { digestFile } from "../../src/pipeline/digest.ts";
 import type { Context, FileRecord, StepOutput } from "../../src/pipeline/step.ts";
-import { chooseMirror } from "../../src/rootfs/mirror.ts";
-import { openTools, toolsStep } from "../../src/rootfs/tools-tree.ts";
 
 /** The tools that builds use, made once and kept in the user's cache. */
 export async function realTools(): Promise<Toolbox> {
-  return openTools(await runStep(contextIn(cacheDir()), toolsStep("trixie", await chooseMirror(undefined))));
+  return readingTools(contextIn(cacheDir()));
 }
 
 /** A context that says nothing. */

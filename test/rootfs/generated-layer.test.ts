@@ -25,6 +25,7 @@ const project = (firmware: Firmware): Project => ({
   image: {
     hostname: "joint",
     packages: [],
+    snapshot: null,
     authorizedKeys: ["ssh-ed25519 AAAA a", "ssh-ed25519 BBBB b"],
     overlays: [],
   },

@@ -16,7 +16,8 @@ const good: HostFacts = {
     host: "amd64",
     target: "arm64",
     registration: undefined,
-    interpreter: "/usr/bin/qemu-aarch64-static",
+    qemu: "/usr/bin/qemu-aarch64-static",
+    dispatcher: "/rtkit/dispatch",
     privateBinfmt: true,
   },
 };
@@ -64,9 +65,9 @@ describe("judgeHost", () => {
   });
 
   test("several at once", () => {
-    expect(
-      judge({ keyring: false, subordinateGids: 10, foreign: { ...good.foreign, interpreter: undefined } }),
-    ).toHaveLength(3);
+    expect(judge({ keyring: false, subordinateGids: 10, foreign: { ...good.foreign, qemu: undefined } })).toHaveLength(
+      3,
+    );
   });
 });
 

@@ -55,7 +55,7 @@ const mistakes = (...layers: Layer[]): string[] => {
   }
 };
 const layered = async (...layers: Layer[]): Promise<Map<string, TestEntry>> =>
-  readTar(layeredTar(tar, planLayers(index, layers)));
+  readTar(layeredTar(tar, planLayers(index, layers), 0));
 
 test("the index knows packages through a merged /usr, and ids", () => {
   expect(index.packages).toEqual({ "etc/issue": "base-files", "usr/bin/sudo": "sudo" });
@@ -65,7 +65,7 @@ test("the index knows packages through a merged /usr, and ids", () => {
 describe("layering", () => {
   test("without layers the tar is the packages' own", async () => {
     expect([...(await layered()).keys()]).toEqual(
-      [...(await readTar(layeredTar(tar, planLayers(index, []))))].map(([path]) => path),
+      [...(await readTar(layeredTar(tar, planLayers(index, []), 0)))].map(([path]) => path),
     );
     expect((await layered()).get("usr/bin/sudo")).toMatchObject({ mode: 0o4755, content: "sudo" });
   });
@@ -217,9 +217,9 @@ test("every planned tar has each path once, after its folder, and the same plan 
           files.map((one) => text(one, one)),
         ),
       ]);
-      const bytes = await Promise.all([layeredTar(tar, plan).toArray(), layeredTar(tar, plan).toArray()]);
+      const bytes = await Promise.all([layeredTar(tar, plan, 0).toArray(), layeredTar(tar, plan, 0).toArray()]);
       expect(Buffer.concat(bytes[0] as Buffer[])).toEqual(Buffer.concat(bytes[1] as Buffer[]));
-      const entries = await readTar(layeredTar(tar, plan));
+      const entries = await readTar(layeredTar(tar, plan, 0));
       const seen = new Set([""]);
       for (const one of [...entries.keys()].filter((name) => name.startsWith("new"))) {
         expect(seen).toContain(one.split("/").slice(0, -1).join("/"));
@@ -236,7 +236,7 @@ test("a file that changes while the image is made ends the build, and says which
   const source = join(dir, "growing");
   await writeFile(source, "more than it was");
   const plan = planLayers(index, [layer("a", [text("etc/x", "", { content: { kind: "file", source, size: 1 } })])]);
-  await expect(layeredTar(tar, plan).toArray()).rejects.toMatchObject({
+  await expect(layeredTar(tar, plan, 0).toArray()).rejects.toMatchObject({
     code: "RTK_OVERLAY_CHANGED",
     message: `${source} changed while it was read`,
   });

@@ -38,7 +38,11 @@ let dir = "";
 beforeEach(async () => void (dir = await mkdtemp(join(tmpdir(), "content-"))));
 afterEach(async () => rm(dir, { recursive: true }));
 
-const tools = (answer: string): Toolbox => ({ digest: "", run: async () => ({ stdout: answer, stderr: "" }) });
+const tools = (answer: string): Toolbox => ({
+  digest: "",
+  sourceDateEpoch: 0,
+  run: async () => ({ stdout: answer, stderr: "" }),
+});
 async function extract(
   entries: readonly TestEntry[],
   change: Partial<ContentOptions> = {},

@@ -71,11 +71,7 @@ interface Bundled {
 }
 
 /** Builds a project's image. Steps that do not need each other's output run at the same time. */
-export async function buildImage(
-  context: Context,
-  project: Project,
-  options: BuildOptions,
-): Promise<BuildResult> {
+export async function buildImage(context: Context, project: Project, options: BuildOptions): Promise<BuildResult> {
   const { board, nodes } = project;
   const outputs: StepOutput[] = [];
   const run = async (inner: Context, step: Step): Promise<StepOutput> => {

@@ -67,7 +67,7 @@ export async function lockedPackages(
     const moved = movedPackages(before, found);
     // Dates are part of every file system: a new one for the same base system would make everything anew for nothing.
     const lock = before !== undefined && isSameSystem(before, found) ? { ...found, releases: before.releases } : found;
-    if (options.mode !== "preview") await writeBoardLock(path, board.name, lock);
+    if (options.mode !== "preview") await writeBoardLock(context, path, board.name, lock);
     return { lock, sources: sourcesOf(lock, mirror), moved, unchanged: moved.length === 0 && unmet.length === 0 };
   });
 }

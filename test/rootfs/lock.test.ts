@@ -1,0 +1,123 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  describeMove,
+  imageSet,
+  movedPackages,
+  printLock,
+  releaseTime,
+  unmetDemands,
+  withBoard,
+  type Demand,
+  type Lock,
+} from "../../src/rootfs/lock.ts";
+import { parseLock } from "../../src/rootfs/lock-file.ts";
+import { anyBoardLock, boardLock, lockedPackage, setOf } from "./locks.ts";
+
+const anyLock: fc.Arbitrary<Lock> = fc
+  .dictionary(fc.stringMatching(/^[a-z][a-z0-9_-]{0,10}$/), anyBoardLock, { maxKeys: 3, noNullPrototype: true })
+  .map((boards) => ({ format: 1, boards }));
+
+describe("the lock's text", () => {
+  test("is read as what was printed", () => {
+    fc.assert(
+      fc.property(anyLock, (lock) => {
+        expect(parseLock(printLock(lock), "rtkit.lock")).toEqual(lock);
+      }),
+    );
+  });
+
+  test("has each package on a line of its own", () => {
+    const text = printLock(withBoard(undefined, "rpi4", boardLock()));
+    const line = text.split("\n").find((one) => one.includes('"libc6"') && one.includes("sha256")) ?? "";
+    expect(JSON.parse(line.replace(/,$/, ""))).toEqual(lockedPackage("libc6"));
+    expect(text.split("\n").filter((one) => one.includes("sha256"))).toHaveLength(5);
+    expect(text.endsWith("}\n")).toBe(true);
+  });
+
+  test("does not depend on the order in which boards were built", () => {
+    fc.assert(
+      fc.property(anyBoardLock, anyBoardLock, (a, b) => {
+        const one = withBoard(withBoard(undefined, "rpi4", a), "rpi5", b);
+        const other = withBoard(withBoard(undefined, "rpi5", b), "rpi4", a);
+        expect(printLock(one)).toBe(printLock(other));
+      }),
+    );
+  });
+});
+
+describe("what a lock must hold for a project", () => {
+  const demand: Demand = {
+    suite: "trixie",
+    architecture: "arm64",
+    snapshot: null,
+    base: ["libc6", "linux-image-rt-arm64"],
+    project: ["htop"],
+    tools: ["mtools"],
+  };
+  const reasons = (change: Partial<Demand>): string[] => unmetDemands(boardLock(), { ...demand, ...change });
+
+  test("nothing is missing", () => expect(reasons({})).toEqual([]));
+
+  test("a board that was never built", () => {
+    expect(unmetDemands(undefined, demand)).toEqual(["the board is not in rtkit.lock"]);
+  });
+
+  test("a package moves between base system and project without a reason", () => {
+    expect(reasons({ base: ["libc6"], project: ["htop", "linux-image-rt-arm64"] })).toEqual([]);
+  });
+
+  test.each<[Partial<Demand>, string[]]>([
+    [{ suite: "forky" }, ["the suite is forky, locked is trixie"]],
+    [{ architecture: "amd64" }, ["the architecture is amd64, locked is arm64"]],
+    [{ snapshot: "20261101T000000Z" }, ["the snapshot is 20261101T000000Z, locked is none"]],
+    [{ project: ["nano"] }, ["nano is asked for and not locked", "htop is locked and no longer asked for"]],
+    // Said once, though the lock has tools for two kinds of host.
+    [{ tools: ["mtools", "zstd"] }, ["zstd is asked for and not locked"]],
+  ])("%j", (change, expected) => expect(reasons(change)).toEqual(expected));
+});
+
+describe("what moved", () => {
+  const before = boardLock({ base: setOf(lockedPackage("a"), lockedPackage("b")), project: setOf(lockedPackage("d")) });
+  const after = boardLock({
+    base: setOf(lockedPackage("b", { version: "2:1.1" }), lockedPackage("d")),
+    project: setOf(lockedPackage("c")),
+    tools: { amd64: setOf(), arm64: setOf() },
+  });
+
+  test("by name; a package that only changed sides did not, and tools do not count", () => {
+    expect(movedPackages(before, after).map((move) => describeMove(move))).toEqual([
+      "a  gone: 1.0-1",
+      "b  1.0-1 → 2:1.1",
+      "c  new: 1.0-1",
+    ]);
+  });
+
+  test("nothing, or everything", () => {
+    expect(movedPackages(before, before)).toEqual([]);
+    expect(movedPackages(undefined, before).map(({ name, from }) => [name, from])).toEqual([
+      ["a", null],
+      ["b", null],
+      ["d", null],
+    ]);
+  });
+
+  test("moves make one lock of the other", () => {
+    fc.assert(
+      fc.property(anyBoardLock, anyBoardLock, (one, other) => {
+        const versions = new Map(imageSet(one).map(({ name, version }) => [name, version]));
+        for (const { name, from, to } of movedPackages(one, other)) {
+          expect(versions.get(name) ?? null).toBe(from);
+          if (to === null) versions.delete(name);
+          else versions.set(name, to);
+        }
+        expect(versions).toEqual(new Map(imageSet(other).map(({ name, version }) => [name, version])));
+      }),
+    );
+  });
+});
+
+test("an image's time is that of the archive's newest Release file", () => {
+  expect(releaseTime(boardLock())).toBe(Date.UTC(2026, 10, 20, 21, 15, 8) / 1000);
+  expect(releaseTime(boardLock({ releases: boardLock().releases.toReversed() }))).toBe(releaseTime(boardLock()));
+});
