@@ -61,7 +61,8 @@ const PLAIN: Peer = {
   },
 };
 
-async function build(project: string, cache: string, on = board): Promise<Run> {  const started = performance.now();
+async function build(project: string, cache: string, on = board): Promise<Run> {
+  const started = performance.now();
   const { stdout } = await exec(
     join(rtkitRoot, "bin", "rtkit"),
     ["build", "--project", project, "--board", on, "--json"],

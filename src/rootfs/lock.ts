@@ -117,12 +117,14 @@ export function withBoard(lock: Lock | undefined, board: string, section: BoardL
   return { format: 1, boards: Object.fromEntries(sorted) };
 }
 
+/** A list as JSON, one member on each line. */
+function list(items: readonly object[], indent: string): string {
+  if (items.length === 0) return "[]";
+  return `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
+}
+
 /** The lock's text: JSON with one package on each line, so that a difference is read as one. */
 export function printLock(lock: Lock): string {
-  const list = (items: readonly object[], indent: string): string =>
-    items.length === 0
-      ? "[]"
-      : `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
   const set = ({ wanted, packages }: PackageSet, indent: string): string =>
     [
       "{",

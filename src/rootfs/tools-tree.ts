@@ -110,7 +110,6 @@ export function toolsStep(packages: readonly LockedPackage[], sources: Sources):
       await mkdir(tree);
       const files = await download(step, packages, sources);
       step.progress("unpacking");
-      const isFirst = ({ name }: LockedPackage): boolean => name === "base-files";
       const order = [...packages.entries()].toSorted(([, a], [, b]) => Number(isFirst(b)) - Number(isFirst(a)));
       const debs = order.flatMap(([index]) => files[index] ?? []);
       await exec("sh", ["-c", EXTRACT_SCRIPT, "sh", tree, ...EXCLUDED, "--", ...debs], { signal: step.signal });
@@ -156,6 +155,11 @@ export function openTools(output: Pick<StepOutput, "dir" | "digest">, sourceDate
       });
     },
   };
+}
+
+/** Whether a package has the links that the others rely on. */
+function isFirst({ name }: LockedPackage): boolean {
+  return name === "base-files";
 }
 
 /** The folder of the tools tree in its step's output. */

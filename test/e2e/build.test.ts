@@ -68,7 +68,16 @@ describe("rtkit build", () => {
       await cp(project, copy, { recursive: true, filter: (path) => !path.endsWith("/out") });
       const cache = join(elsewhere, "cache");
       await cp(join(cacheDir(), "downloads"), join(cache, "downloads"), { recursive: true });
-      const build = ["taskset", "--cpu-list", "0", join(rtkitRoot, "bin", "rtkit"), ...BUILD, copy, "--json", "--locked"];
+      const build = [
+        "taskset",
+        "--cpu-list",
+        "0",
+        join(rtkitRoot, "bin", "rtkit"),
+        ...BUILD,
+        copy,
+        "--json",
+        "--locked",
+      ];
       const { stdout } = await execa("sh", ["-c", AS_SOMEBODY_ELSE, "sh", elsewhere, ...build], {
         env: { RTKIT_CACHE: cache, HOME: elsewhere, XDG_CACHE_HOME: cache, LC_ALL: "tr_TR.UTF-8", TZ: "Asia/Tokyo" },
       });

@@ -1,4 +1,5 @@
 import { relative } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Project } from "../../config/model.ts";
 import { RtkitError, usageError } from "../../core/errors.ts";
 import { showAsStep } from "../../pipeline/show.ts";
@@ -88,8 +89,7 @@ function sourcesOf(lock: BoardLock, mirror: DebianMirror): Sources {
 
 /** Whether two locks have the same packages but for those of the project. */
 function isSameSystem(a: BoardLock, b: BoardLock): boolean {
-  const content = ({ base, tools }: BoardLock): string => JSON.stringify([base, tools]);
-  return content(a) === content(b);
+  return isDeepStrictEqual([a.base, a.tools], [b.base, b.tools]);
 }
 
 function drift(path: string, unmet: readonly string[]): RtkitError {
