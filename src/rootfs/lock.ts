@@ -123,15 +123,17 @@ function list(items: readonly object[], indent: string): string {
   return `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
 }
 
+function set({ wanted, packages }: PackageSet, indent: string): string {
+  return [
+    "{",
+    `${indent}  "wanted": ${JSON.stringify(wanted)},`,
+    `${indent}  "packages": ${list(packages, `${indent}  `)}`,
+    `${indent}}`,
+  ].join("\n");
+}
+
 /** The lock's text: JSON with one package on each line, so that a difference is read as one. */
 export function printLock(lock: Lock): string {
-  const set = ({ wanted, packages }: PackageSet, indent: string): string =>
-    [
-      "{",
-      `${indent}  "wanted": ${JSON.stringify(wanted)},`,
-      `${indent}  "packages": ${list(packages, `${indent}  `)}`,
-      `${indent}}`,
-    ].join("\n");
   const board = (name: string, section: BoardLock): string =>
     [
       `    ${JSON.stringify(name)}: {`,
