@@ -119,37 +119,42 @@ export function withBoard(lock: Lock | undefined, board: string, section: BoardL
 
 /** The lock's text: JSON with one package on each line, so that a difference is read as one. */
 export function printLock(lock: Lock): string {
-  const list = (items: readonly object[], indent: string): string =>
-    items.length === 0
-      ? "[]"
-      : `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
-  const set = ({ wanted, packages }: PackageSet, indent: string): string =>
-    [
-      "{",
-      `${indent}  "wanted": ${JSON.stringify(wanted)},`,
-      `${indent}  "packages": ${list(packages, `${indent}  `)}`,
-      `${indent}}`,
-    ].join("\n");
-  const board = (name: string, section: BoardLock): string =>
-    [
-      `    ${JSON.stringify(name)}: {`,
-      `      "suite": ${JSON.stringify(section.suite)},`,
-      `      "architecture": ${JSON.stringify(section.architecture)},`,
-      `      "snapshot": ${JSON.stringify(section.snapshot)},`,
-      `      "releases": ${list(section.releases, "      ")},`,
-      `      "base": ${set(section.base, "      ")},`,
-      `      "project": ${set(section.project, "      ")},`,
-      `      "tools": {`,
-      Object.entries(section.tools)
-        .map(([architecture, tools]) => `        "${architecture}": ${set(tools, "        ")}`)
-        .join(",\n"),
-      "      }",
-      "    }",
-    ].join("\n");
-  const boards = Object.entries(lock.boards).map(([name, section]) => board(name, section));
+  const boards = Object.entries(lock.boards).map(([name, section]) => printBoard(name, section));
   return `{\n  "format": 1,\n  "boards": {\n${boards.join(",\n")}\n  }\n}\n`;
 }
 
+function printBoard(name: string, section: BoardLock): string {
+  return [
+    `    ${JSON.stringify(name)}: {`,
+    `      "suite": ${JSON.stringify(section.suite)},`,
+    `      "architecture": ${JSON.stringify(section.architecture)},`,
+    `      "snapshot": ${JSON.stringify(section.snapshot)},`,
+    `      "releases": ${printList(section.releases, "      ")},`,
+    `      "base": ${printSet(section.base, "      ")},`,
+    `      "project": ${printSet(section.project, "      ")},`,
+    `      "tools": {`,
+    `        "amd64": ${printSet(section.tools.amd64, "        ")},`,
+    `        "arm64": ${printSet(section.tools.arm64, "        ")}`,
+    "      }",
+    "    }",
+  ].join("\n");
+}
+
+function printSet({ wanted, packages }: PackageSet, indent: string): string {
+  return [
+    "{",
+    `${indent}  "wanted": ${JSON.stringify(wanted)},`,
+    `${indent}  "packages": ${printList(packages, `${indent}  `)}`,
+    `${indent}}`,
+  ].join("\n");
+}
+
+function printList(items: readonly object[], indent: string): string {
+  if (items.length === 0) return "[]";
+  return `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
+}
+
+/** By the code points of the names, as everywhere in the lock. */
 export function byName(a: LockedPackage, b: LockedPackage): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

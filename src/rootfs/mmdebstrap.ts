@@ -40,7 +40,12 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
   const command = namespace(
     [
       // Packages' scripts see the same everywhere: nothing of the caller's environment, and the usual umask.
-      ...["sh", "-c", 'umask 022; exec "$@"', "sh", "env", "--ignore-environment"],
+      "sh",
+      "-c",
+      'umask 022; exec "$@"',
+      "sh",
+      "env",
+      "--ignore-environment",
       ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
       "mmdebstrap",
       // Root of the namespace that unshare made, which also has what a foreign architecture needs.

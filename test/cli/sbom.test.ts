@@ -83,7 +83,7 @@ test("an image for a Raspberry Pi with an overlay of the project's own", async (
     ["/usr/bin/two", undefined, sha256("another two")],
     ["/usr/lib/a.so", version, sha256("a")],
   ]);
-  const [debian] = componentsOf(sbom).filter(({ name }) => name === "raspi-firmware");
+  const debian = componentsOf(sbom).find(({ name }) => name === "raspi-firmware");
   expect(debian?.hashes).toEqual([{ alg: "SHA-256", content: lockedPackage("raspi-firmware").sha256 }]);
   expect(needsOf(sbom, "file:/boot/firmware/start4.elf")).toEqual([
     "pkg:deb/debian/raspi-firmware@1?arch=all&distro=trixie",

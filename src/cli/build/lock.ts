@@ -87,8 +87,11 @@ function sourcesOf(lock: BoardLock, mirror: DebianMirror): Sources {
 }
 
 function isSame(a: BoardLock, b: BoardLock): boolean {
-  const content = ({ base, project, tools }: BoardLock): string => JSON.stringify([base, project, tools]);
-  return content(a) === content(b);
+  return contentOf(a) === contentOf(b);
+}
+
+function contentOf({ base, project, tools }: BoardLock): string {
+  return JSON.stringify([base, project, tools]);
 }
 
 function drift(path: string, unmet: readonly string[]): RtkitError {

@@ -1,6 +1,5 @@
 import { chmod, cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { execa } from "execa";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { exec } from "../../../src/core/exec.ts";
 import { rtkitRoot } from "../../../src/core/paths.ts";
@@ -13,8 +12,8 @@ const roles = ["twin", "retargeted", "qemu"] as const;
 beforeAll(async () => {
   await exec("make", ["-C", source, `OUT=${built}`]);
   for (const role of roles) {
-    const program = join(import.meta.dirname, "stand-in.c");
-    await exec("gcc", ["-static", `-DROLE="${role}"`, "-o", join(built, role), program]);
+    const standIn = join(import.meta.dirname, "stand-in.c");
+    await exec("gcc", ["-static", `-DROLE="${role}"`, "-o", join(built, role), standIn]);
   }
 });
 
@@ -48,10 +47,11 @@ async function deny(text: string): Promise<void> {
 }
 
 /** Starts the dispatcher as the kernel does: PROGRAM ARGV0 ARGUMENT... */
-async function dispatch(...words: readonly string[]): Promise<{ status: number | undefined; said: string }> {
-  const args = ["--user", "--map-root-user", "chroot", root, "/dispatch", ...words];
-  const { exitCode, all } = await execa("unshare", args, { reject: false, all: true });
-  return { status: exitCode, said: all };
+async function dispatch(...words: readonly string[]): Promise<{ readonly status: number; readonly said: string }> {
+  const inRoot = ["unshare", "--user", "--map-root-user", "chroot", root, "/dispatch", ...words];
+  const { stdout } = await exec("sh", ["-c", '"$@" 2>&1; echo $?', "sh", ...inRoot]);
+  const [status = "", ...said] = stdout.trimEnd().split("\n").toReversed();
+  return { status: Number(status), said: said.toReversed().join("\n") };
 }
 
 const runsAs = async (path: string): Promise<string> => (await dispatch(path, "x")).said.split(" ")[0] ?? "";
