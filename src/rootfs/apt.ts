@@ -103,6 +103,7 @@ async function makeRoot(dir: string, { suite, architecture, mirror }: IndexOptio
       "Dir::State::status": join(dir, "status"),
       "Dir::Cache": join(dir, "cache"),
       "Dir::Etc": join(dir, "etc"),
+      "Dir::Etc::parts": "/dev/null",
       "Dir::Etc::sourcelist": join(dir, "sources.list"),
       "APT::Architecture": architecture,
       "APT::Architectures": architecture,

@@ -46,17 +46,19 @@ export async function download(
     const total = missing.reduce((sum, { size }) => sum + size, 0);
     step.progress(`downloading ${missing.length} packages, ${formatSize(total)}`);
   }
-  const output: string[] = [];
+  const complaints: string[] = [];
   for (const mirror of [sources.mirror, sources.fallback]) {
     if (mirror === undefined) continue;
     for (let start = 0; start < missing.length; start += BATCH) {
-      output.push(...(await fetchFrom(step, missing.slice(start, start + BATCH), mirror, fileOf)));
+      const lines = await fetchFrom(step, missing.slice(start, start + BATCH), mirror, fileOf);
+      // What the fallback lacks is no news, and that it does not answer is not what is wrong.
+      if (mirror === sources.mirror) complaints.push(...lines);
     }
     const still = [];
     for (const wanted of missing) if (!(await exists(fileOf(wanted)))) still.push(wanted);
     missing = still;
   }
-  if (missing.length > 0) throw explainMissing(missing, output, sources.mirror);
+  if (missing.length > 0) throw explainMissing(missing, complaints, sources.mirror);
   return packages.map((wanted) => fileOf(wanted));
 }
 
@@ -72,8 +74,10 @@ async function fetchFrom(
   try {
     await mkdir(folder);
     const conf = join(folder, "apt.conf");
-    await writeFile(conf, aptConf({ Dir: folder, "APT::Sandbox::User": "root", "Acquire::Retries": "3" }));
-    await mkdir(join(folder, "etc", "apt"), { recursive: true });
+    await writeFile(
+      conf,
+      aptConf({ Dir: folder, "Dir::Etc::parts": "/dev/null", "APT::Sandbox::User": "root", "Acquire::Retries": "3" }),
+    );
     const words = packages.flatMap(({ path, archive, sha256 }) => [
       // A plus sign stays as it is in a path, but mirrors' own lists write it escaped, and some servers read it as a blank.
       `${mirror[archive]}/${path.split("/").map(encodeURIComponent).join("/")}`.replace(/^file:/, "copy:"),
@@ -128,16 +132,17 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
+/** What apt's methods say after two blanks: an HTTP status, or copy's word for a file that is not there. */
+const GONE = / {2}(?:403|404|410) | {2}Failed to stat .*No such file/;
+
 function explainMissing(
   missing: readonly LockedPackage[],
-  output: readonly string[],
+  complaints: readonly string[],
   mirror: DebianMirror,
 ): RtkitError {
-  const complaints = output.filter((line) => /^(?:E:|Err:|W:)|mismatch|unexpected size/i.test(line));
-  const gone =
-    complaints.length > 0 && complaints.every((line) => !line.startsWith("E:") || /\b40[34]\b|not found/i.test(line));
-  if (!gone) {
-    const error = explainApt(output, mirror);
+  const failures = complaints.filter((line) => line.startsWith("E: Failed to fetch"));
+  if (failures.length === 0 || !failures.every((line) => GONE.test(line))) {
+    const error = explainApt(complaints, mirror);
     if (error.code !== "RTK_PACKAGES_CONFLICT") return error;
   }
   const names = missing.map(({ name, version }) => `${name} ${version}`);

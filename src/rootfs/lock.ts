@@ -117,43 +117,44 @@ export function withBoard(lock: Lock | undefined, board: string, section: BoardL
   return { format: 1, boards: Object.fromEntries(sorted) };
 }
 
-/** A list as JSON, one member on each line. */
-function list(items: readonly object[], indent: string): string {
-  if (items.length === 0) return "[]";
-  return `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
+/** The lock's text: JSON with one package on each line, so that a difference is read as one. */
+export function printLock(lock: Lock): string {
+  const boards = Object.entries(lock.boards).map(([name, section]) => printBoard(name, section));
+  return `{\n  "format": 1,\n  "boards": {\n${boards.join(",\n")}\n  }\n}\n`;
 }
 
-function set({ wanted, packages }: PackageSet, indent: string): string {
+function printBoard(name: string, section: BoardLock): string {
+  return [
+    `    ${JSON.stringify(name)}: {`,
+    `      "suite": ${JSON.stringify(section.suite)},`,
+    `      "architecture": ${JSON.stringify(section.architecture)},`,
+    `      "snapshot": ${JSON.stringify(section.snapshot)},`,
+    `      "releases": ${printList(section.releases, "      ")},`,
+    `      "base": ${printSet(section.base, "      ")},`,
+    `      "project": ${printSet(section.project, "      ")},`,
+    `      "tools": {`,
+    `        "amd64": ${printSet(section.tools.amd64, "        ")},`,
+    `        "arm64": ${printSet(section.tools.arm64, "        ")}`,
+    "      }",
+    "    }",
+  ].join("\n");
+}
+
+function printSet({ wanted, packages }: PackageSet, indent: string): string {
   return [
     "{",
     `${indent}  "wanted": ${JSON.stringify(wanted)},`,
-    `${indent}  "packages": ${list(packages, `${indent}  `)}`,
+    `${indent}  "packages": ${printList(packages, `${indent}  `)}`,
     `${indent}}`,
   ].join("\n");
 }
 
-/** The lock's text: JSON with one package on each line, so that a difference is read as one. */
-export function printLock(lock: Lock): string {
-  const board = (name: string, section: BoardLock): string =>
-    [
-      `    ${JSON.stringify(name)}: {`,
-      `      "suite": ${JSON.stringify(section.suite)},`,
-      `      "architecture": ${JSON.stringify(section.architecture)},`,
-      `      "snapshot": ${JSON.stringify(section.snapshot)},`,
-      `      "releases": ${list(section.releases, "      ")},`,
-      `      "base": ${set(section.base, "      ")},`,
-      `      "project": ${set(section.project, "      ")},`,
-      `      "tools": {`,
-      Object.entries(section.tools)
-        .map(([architecture, tools]) => `        "${architecture}": ${set(tools, "        ")}`)
-        .join(",\n"),
-      "      }",
-      "    }",
-    ].join("\n");
-  const boards = Object.entries(lock.boards).map(([name, section]) => board(name, section));
-  return `{\n  "format": 1,\n  "boards": {\n${boards.join(",\n")}\n  }\n}\n`;
+function printList(items: readonly object[], indent: string): string {
+  if (items.length === 0) return "[]";
+  return `[\n${items.map((item) => `${indent}  ${JSON.stringify(item)}`).join(",\n")}\n${indent}]`;
 }
 
+/** By the code points of the names, as everywhere in the lock. */
 export function byName(a: LockedPackage, b: LockedPackage): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

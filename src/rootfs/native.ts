@@ -57,6 +57,8 @@ export const NATIVE_FUNCTIONS = [
   '  native_bind "$NATIVE_QEMU" "$1/.native/qemu"',
   '  cp "$NATIVE_DENY" "$1/.native/deny"',
   '  cp -r "$NATIVE_RETARGETED" "$1/.native/retargeted"',
+  // Scripts of packages start programs as other users too; the files may be ours alone.
+  '  chmod -R a+rX "$1/.native/deny" "$1/.native/retargeted"',
   // Links of the merged /usr which the target's own packages do not bring.
   '  if [ "$NATIVE_LIB64" = yes ] && [ ! -e "$1/lib64" ]; then ln -s usr/lib64 "$1/lib64"; : >"$1/.native/made-lib64"; fi',
   "  for entry in $NATIVE_LIBRARIES; do",

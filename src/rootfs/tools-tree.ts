@@ -81,6 +81,8 @@ const EXTRACT_SCRIPT = [
   "set -eu",
   "umask 022",
   "tree=$1",
+  // The caller's own umask may have kept others out, and scripts of packages start programs as other users too.
+  'chmod 755 "$tree"',
   "shift",
   "excluded=",
   'while [ "$1" != -- ]; do excluded="$excluded --exclude=$1"; shift; done',
@@ -110,13 +112,17 @@ export function toolsStep(packages: readonly LockedPackage[], sources: Sources):
       await mkdir(tree);
       const files = await download(step, packages, sources);
       step.progress("unpacking");
-      const order = [...packages.entries()].toSorted(([, a], [, b]) => Number(isFirst(b)) - Number(isFirst(a)));
+      const order = [...packages.entries()].toSorted(([, a], [, b]) => unpackRank(a) - unpackRank(b));
       const debs = order.flatMap(([index]) => files[index] ?? []);
       await exec("sh", ["-c", EXTRACT_SCRIPT, "sh", tree, ...EXCLUDED, "--", ...debs], { signal: step.signal });
       const tools = openTools({ dir: outDir, digest: "" }, NO_TIME);
       await tools.run("python3", ["-c", COMPILE_PYTHON, tree], { signal: step.signal });
     },
   };
+}
+
+function unpackRank({ name }: LockedPackage): number {
+  return name === "base-files" ? 0 : 1;
 }
 
 /**
@@ -155,11 +161,6 @@ export function openTools(output: Pick<StepOutput, "dir" | "digest">, sourceDate
       });
     },
   };
-}
-
-/** Whether a package has the links that the others rely on. */
-function isFirst({ name }: LockedPackage): boolean {
-  return name === "base-files";
 }
 
 /** The folder of the tools tree in its step's output. */

@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { exec } from "../../src/core/exec.ts";
 import { aptConf, aptEnv, aptSources, KEYRING, parseUriLine } from "../../src/rootfs/apt.ts";

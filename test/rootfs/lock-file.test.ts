@@ -8,22 +8,31 @@ import { boardLock, lockedPackage } from "./locks.ts";
 
 const good = printLock(withBoard(undefined, "rpi4", boardLock()));
 
-describe("a damaged lock", () => {
-  const messageOf = (text: string): string => {
-    try {
-      parseLock(text, "/p/rtkit.lock");
-    } catch (error) {
-      expect(error).toMatchObject({
-        code: "RTK_LOCK_INVALID",
-        exitStatus: 2,
-        where: { file: "/p/rtkit.lock" },
-        hint: "take it from version control again, or delete it: the next build writes a new one",
-      });
-      return (error as Error).message;
-    }
-    return "it was read";
-  };
+const messageOf = (text: string): string => {
+  try {
+    parseLock(text, "/p/rtkit.lock");
+  } catch (error) {
+    expect(error).toMatchObject({
+      code: "RTK_LOCK_INVALID",
+      exitStatus: 2,
+      where: { file: "/p/rtkit.lock" },
+      hint: "take it from version control again, or delete it: the next build writes a new one",
+    });
+    return (error as Error).message;
+  }
+  return "it was read";
+};
 
+const withPackage = (changes: Partial<LockedPackage>): string =>
+  printLock(
+    withBoard(
+      undefined,
+      "rpi4",
+      boardLock({ base: { wanted: [], packages: [{ ...lockedPackage("libc6"), ...changes }] } }),
+    ),
+  );
+
+describe("a damaged lock", () => {
   test.each([
     ["nothing", "", "it is no JSON"],
     ["half of one", good.slice(0, good.length / 2), "it is no JSON"],
@@ -42,15 +51,6 @@ describe("a damaged lock", () => {
     expect(text).not.toBe(good);
     expect(messageOf(text)).toContain(message);
   });
-
-  const withPackage = (changes: Partial<LockedPackage>): string =>
-    printLock(
-      withBoard(
-        undefined,
-        "rpi4",
-        boardLock({ base: { wanted: [], packages: [{ ...lockedPackage("libc6"), ...changes }] } }),
-      ),
-    );
 
   test.each<[keyof LockedPackage, unknown]>([
     ["name", "-oDebug=1"],

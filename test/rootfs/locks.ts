@@ -1,4 +1,4 @@
-import fc, { type Arbitrary } from "fast-check";
+import * as fc from "fast-check";
 import { sha256 } from "../../src/pipeline/digest.ts";
 import type { BoardLock, LockedPackage, PackageSet } from "../../src/rootfs/lock.ts";
 
@@ -45,7 +45,7 @@ export function boardLock(changes: Partial<BoardLock> = {}): BoardLock {
 
 const debianName = fc.stringMatching(/^[a-z0-9][a-z0-9+.-]{1,12}$/);
 
-const anyPackage: Arbitrary<LockedPackage> = fc
+const anyPackage: fc.Arbitrary<LockedPackage> = fc
   .record({
     name: debianName,
     version: fc.stringMatching(/^(?:[1-9]:)?[0-9][0-9A-Za-z.+~]{0,8}-[0-9]$/),
@@ -55,13 +55,13 @@ const anyPackage: Arbitrary<LockedPackage> = fc
   })
   .map(({ name, ...changes }) => lockedPackage(name, changes));
 
-const anySet: Arbitrary<PackageSet> = fc.record({
+const anySet: fc.Arbitrary<PackageSet> = fc.record({
   wanted: fc.array(debianName, { maxLength: 3 }),
   packages: fc.uniqueArray(anyPackage, { maxLength: 4, selector: ({ name }) => name }),
 });
 
 /** Any section that a build can write. */
-export const anyBoardLock: Arbitrary<BoardLock> = fc.record({
+export const anyBoardLock: fc.Arbitrary<BoardLock> = fc.record({
   suite: fc.constantFrom("trixie", "forky"),
   architecture: fc.constantFrom("arm64" as const, "amd64" as const),
   snapshot: fc.constantFrom(null, "20261101T000000Z"),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { unmetDemands } from "../../src/rootfs/lock.ts";
+import { unmetDemands, type PackageSet } from "../../src/rootfs/lock.ts";
 import { packageDemand } from "../../src/rootfs/package-list.ts";
 import { TOOL_PACKAGES } from "../../src/rootfs/tools-tree.ts";
 import type { Project } from "../../src/config/model.ts";
@@ -7,6 +7,7 @@ import { nodeOf, projectOf } from "../bundle/robot.ts";
 import { boardLock } from "./locks.ts";
 
 const plain = projectOf("/p", []);
+const named = (wanted: readonly string[]): PackageSet => ({ wanted, packages: [] });
 const withPackages = (project: Project, packages: readonly string[]): Project => ({
   ...project,
   image: { ...project.image, packages },
@@ -43,15 +44,14 @@ test("suite, architecture and snapshot are the board's and the image's; a lock m
   const demand = packageDemand(project);
   expect(demand).toMatchObject({ suite: "trixie", architecture: "arm64", snapshot: "20261101T000000Z" });
   expect(demand.tools).toEqual([...TOOL_PACKAGES].toSorted());
-  const set = (wanted: readonly string[]): { wanted: readonly string[]; packages: [] } => ({ wanted, packages: [] });
-  const tools = { amd64: set(demand.tools), arm64: set(demand.tools) };
+  const tools = { amd64: named(demand.tools), arm64: named(demand.tools) };
   const { suite, architecture, snapshot } = demand;
   const lock = boardLock({
     suite,
     architecture,
     snapshot,
-    base: set(demand.base),
-    project: set(demand.project),
+    base: named(demand.base),
+    project: named(demand.project),
     tools,
   });
   expect(unmetDemands(lock, demand)).toEqual([]);

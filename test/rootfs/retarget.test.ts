@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { retarget, retargetDpkg } from "../../src/rootfs/retarget.ts";
 import { scratchDir } from "../scratch.ts";
