@@ -1,8 +1,9 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture } from "../core/architecture.ts";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
+import { temporaryPath } from "../pipeline/builds.ts";
 import { digestOf } from "../pipeline/digest.ts";
 import { explainApt } from "./apt-errors.ts";
 import { byName, type LockedPackage } from "./lock.ts";
@@ -47,9 +48,12 @@ export interface IndexOptions {
  */
 export async function openIndex(options: IndexOptions): Promise<AptIndex> {
   const { suite, architecture, mirror, cacheDir, signal } = options;
-  const kept = join(cacheDir, "lists", digestOf({ suite, architecture, archive: mirror.archive, suites: mirror.security }));
-  await mkdir(join(cacheDir, "lists"), { recursive: true });
-  const dir = await mkdtemp(join(cacheDir, "lists", `tmp-${process.pid}-`));
+  const kept = join(
+    cacheDir,
+    "lists",
+    digestOf({ suite, architecture, archive: mirror.archive, suites: mirror.security }),
+  );
+  const dir = await temporaryPath(cacheDir, "lists");
   const close = async (): Promise<void> => rm(dir, { recursive: true, force: true });
   try {
     const env = await makeRoot(dir, options);
@@ -67,9 +71,13 @@ export async function openIndex(options: IndexOptions): Promise<AptIndex> {
       if (error instanceof RtkitError && error.code === "RTK_EXEC_FAILED") throw explainApt(lines, mirror);
       throw error;
     }
-    await keepLists(join(dir, "lists"), kept);
+    await keepLists(join(dir, "lists"), kept, await temporaryPath(cacheDir, "lists"));
     const releases = await readReleases(join(dir, "lists"));
-    return { releases, resolve: async (wanted, keep = []) => resolve({ dir, env, mirror, signal }, wanted, keep), close };
+    return {
+      releases,
+      resolve: async (wanted, keep = []) => resolve({ dir, env, mirror, signal }, wanted, keep),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -80,28 +88,35 @@ export async function openIndex(options: IndexOptions): Promise<AptIndex> {
  * An apt of its own in `dir`: its configuration, nothing installed. Returns the environment that makes apt use it.
  * APT_CONFIG is read before anything else, and moves where the rest is looked for (apt.conf(5)).
  */
-async function makeRoot(dir: string, { suite, architecture, mirror }: IndexOptions): Promise<Record<string, string>> {
-  for (const folder of ["etc/preferences.d", "cache/archives/partial"]) await mkdir(join(dir, folder), { recursive: true });
+async function makeRoot(
+  dir: string,
+  { suite, architecture, mirror }: IndexOptions,
+): Promise<Record<string, string>> {
+  for (const folder of ["etc/apt.conf.d", "etc/preferences.d", "cache/archives/partial"])
+    await mkdir(join(dir, folder), { recursive: true });
   await writeFile(join(dir, "status"), "");
   await writeFile(join(dir, "sources.list"), aptSources(suite, mirror));
-  await writeFile(join(dir, "apt.conf"), aptConf({
-    Dir: dir,
-    "Dir::State": dir,
-    "Dir::State::lists": `${join(dir, "lists")}/`,
-    "Dir::State::status": join(dir, "status"),
-    "Dir::Cache": join(dir, "cache"),
-    "Dir::Etc": join(dir, "etc"),
-    "Dir::Etc::sourcelist": join(dir, "sources.list"),
-    "APT::Architecture": architecture,
-    "APT::Architectures": architecture,
-    "APT::Install-Recommends": "false",
-    // Otherwise apt as root becomes user _apt, who may not read a home folder's cache.
-    "APT::Sandbox::User": "root",
-    "Acquire::Languages": "none",
-    "Acquire::Retries": "3",
-    // A snapshot's Release file is as old as it is.
-    ...(mirror.dated ? { "Acquire::Check-Valid-Until": "false" } : {}),
-  }));
+  await writeFile(
+    join(dir, "apt.conf"),
+    aptConf({
+      "Acquire::Retries": "3",
+      Dir: dir,
+      "Dir::State": dir,
+      "Dir::State::lists": `${join(dir, "lists")}/`,
+      "Dir::State::status": join(dir, "status"),
+      "Dir::Cache": join(dir, "cache"),
+      "Dir::Etc": join(dir, "etc"),
+      "Dir::Etc::sourcelist": join(dir, "sources.list"),
+      "APT::Architecture": architecture,
+      "APT::Architectures": architecture,
+      "APT::Install-Recommends": "false",
+      // Otherwise apt as root becomes user _apt, who may not read a home folder's cache.
+      "APT::Sandbox::User": "root",
+      "Acquire::Languages": "none",
+      // A snapshot's Release file is as old as it is.
+      ...(mirror.dated ? { "Acquire::Check-Valid-Until": "false" } : {}),
+    }),
+  );
   return aptEnv(join(dir, "apt.conf"));
 }
 
@@ -112,7 +127,9 @@ export function aptEnv(conf: string): Record<string, string> {
 
 /** The text of an apt.conf(5). */
 export function aptConf(values: Readonly<Record<string, string>>): string {
-  return Object.entries(values).map(([key, value]) => `${key} "${value}";\n`).join("");
+  return Object.entries(values)
+    .map(([key, value]) => `${key} "${value}";\n`)
+    .join("");
 }
 
 /** The sources, one-line style, sources.list(5). */
@@ -126,8 +143,7 @@ export function aptSources(suite: string, { archive, security }: DebianMirror): 
   ].join("\n");
 }
 
-async function keepLists(lists: string, kept: string): Promise<void> {
-  const copy = `${kept}.${process.pid}.tmp`;
+async function keepLists(lists: string, kept: string, copy: string): Promise<void> {
   try {
     await cp(lists, copy, { recursive: true, preserveTimestamps: true });
     await rm(kept, { recursive: true, force: true });
@@ -163,27 +179,46 @@ async function resolve(apt: Apt, wanted: readonly string[], keep: readonly Locke
   const { env, signal } = apt;
   const pins = keep.map(({ name, version }) => `Package: ${name}\nPin: version ${version}\nPin-Priority: 1001\n`);
   await writeFile(join(apt.dir, "etc", "preferences"), pins.join("\n"));
-  const planned = await exec("apt-get", ["install", "--print-uris", "-qq", "--yes", "--", ...wanted], { env, signal }).catch(
-    (error: unknown) => {
-      if (error instanceof RtkitError && error.code === "RTK_EXEC_FAILED") throw explainApt(error.message.split("\n"), apt.mirror);
-      throw error;
-    },
-  );
+  const lines: string[] = [];
+  const onStdoutLine = (line: string): void => void lines.push(line);
+  const planned = await exec("apt-get", ["install", "--print-uris", "-q", "--yes", "--", ...wanted], {
+    env,
+    signal,
+    // What excludes what stands in standard output, and only that it does in standard error.
+    onStdoutLine,
+    onStderrLine: onStdoutLine,
+  }).catch((error: unknown) => {
+    if (error instanceof RtkitError && error.code === "RTK_EXEC_FAILED") throw explainApt(lines, apt.mirror);
+    throw error;
+  });
   const files = planned.stdout.split("\n").flatMap((line) => {
     const file = parseUriLine(line, apt.mirror);
     return file === undefined ? [] : [file];
   });
-  const shown = await exec("apt-cache", ["show", "--", ...files.map(({ name, version }) => `${name}=${version}`)], { env, signal });
+  const shown = await exec("apt-cache", ["show", "--", ...files.map(({ name, version }) => `${name}=${version}`)], {
+    env,
+    signal,
+  });
   const stanzas = new Map(parseStanzas(shown.stdout).map((stanza) => [stanza.get("filename"), stanza]));
-  return files.map(({ name, version, archive, path }) => {
-    const stanza = stanzas.get(path);
-    const field = (key: string): string => {
-      const value = stanza?.get(key);
-      if (value === undefined) throw new Error(`apt shows no ${key} of ${name} ${version}`);
-      return value;
-    };
-    return { name, version, architecture: field("architecture"), sha256: field("sha256"), size: Number(field("size")), archive, path };
-  }).toSorted(byName);
+  return files
+    .map(({ name, version, archive, path }) => {
+      const stanza = stanzas.get(path);
+      const field = (key: string): string => {
+        const value = stanza?.get(key);
+        if (value === undefined) throw new Error(`apt shows no ${key} of ${name} ${version}`);
+        return value;
+      };
+      return {
+        name,
+        version,
+        architecture: field("architecture"),
+        sha256: field("sha256"),
+        size: Number(field("size")),
+        archive,
+        path,
+      };
+    })
+    .toSorted(byName);
 }
 
 /**
