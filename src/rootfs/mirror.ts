@@ -116,12 +116,22 @@ export function pickHostMirror(sources: readonly AptSource[]): DebianMirror | un
   return { archive, security: security ?? parseMirror(archive, origin).security, origin };
 }
 
-/** Text with the mirror's names replaced, for messages and progress. */
+/** Text with the mirror's names and addresses replaced, for messages and progress. */
 export function redactMirror(text: string, mirror: DebianMirror): string {
-  const names = [mirror.security, mirror.archive, ...[mirror.security, mirror.archive].map((uri) => new URL(uri).host)];
-  return names
-    .filter((name) => name !== "")
-    .reduce((redacted, name) => redacted.replaceAll(name, "the Debian mirror"), text);
+  const urls = [mirror.security, mirror.archive].map((uri) => new URL(uri));
+  const names = [
+    mirror.security,
+    mirror.archive,
+    ...urls.map(({ host }) => host),
+    ...urls.map(({ hostname }) => hostname),
+  ];
+  return (
+    names
+      .filter((name) => name !== "")
+      .reduce((redacted, name) => redacted.replaceAll(name, "the Debian mirror"), text)
+      // What apt adds to the name that it was given: `Could not connect to HOST:80 (192.0.2.1).`, `[IP: 192.0.2.1 80]`.
+      .replaceAll(/ ?(?:\[IP: [^\]]*\]|\((?:[\d.]{7,}|[\da-f:]*:[\da-f:.]*)\))/gi, "")
+  );
 }
 
 /** Suites of Debian since 9, and the moving names. */
