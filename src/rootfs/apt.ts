@@ -6,6 +6,7 @@ import { exec } from "../core/exec.ts";
 import { temporaryPath } from "../pipeline/builds.ts";
 import { digestOf } from "../pipeline/digest.ts";
 import { explainApt } from "./apt-errors.ts";
+import { networkOptions } from "./apt-network.ts";
 import { byName, type LockedPackage } from "./lock.ts";
 import { parseStanzas } from "./control.ts";
 import type { DebianMirror } from "./mirror.ts";
@@ -43,7 +44,7 @@ export interface IndexOptions {
 
 /**
  * Fetches package lists with apt, which verifies Debian's signature on each Release file and each list's hash in it.
- * Nothing of the host's own apt is read or changed; needs no rights.
+ * Of the host's own apt only the way to the network is taken over, and nothing changed; needs no rights.
  * Throws RTK_MIRROR_UNREACHABLE, RTK_MIRROR_UNTRUSTED.
  */
 export async function openIndex(options: IndexOptions): Promise<AptIndex> {
@@ -90,7 +91,7 @@ export async function openIndex(options: IndexOptions): Promise<AptIndex> {
  */
 async function makeRoot(
   dir: string,
-  { suite, architecture, mirror }: IndexOptions,
+  { suite, architecture, mirror, signal }: IndexOptions,
 ): Promise<Record<string, string>> {
   for (const folder of ["etc/apt.conf.d", "etc/preferences.d", "cache/archives/partial"])
     await mkdir(join(dir, folder), { recursive: true });
@@ -99,7 +100,7 @@ async function makeRoot(
   await writeFile(
     join(dir, "apt.conf"),
     aptConf({
-      "Acquire::Retries": "3",
+      ...(await networkOptions(signal)),
       Dir: dir,
       "Dir::State": dir,
       "Dir::State::lists": `${join(dir, "lists")}/`,

@@ -9,6 +9,7 @@ import { digestFile } from "../pipeline/digest.ts";
 import type { StepContext } from "../pipeline/step.ts";
 import { aptConf, aptEnv } from "./apt.ts";
 import { explainApt } from "./apt-errors.ts";
+import { networkOptions } from "./apt-network.ts";
 import type { LockedPackage } from "./lock.ts";
 import type { DebianMirror } from "./mirror.ts";
 
@@ -118,7 +119,7 @@ async function fetchBatch(
     await mkdir(join(folder, "etc", "apt", "apt.conf.d"), { recursive: true });
     const conf = join(folder, "apt.conf");
     const settings = { Dir: folder, "APT::Sandbox::User": "root" };
-    await writeFile(conf, aptConf({ "Acquire::Retries": "3", ...settings }));
+    await writeFile(conf, aptConf({ ...(await networkOptions(step.signal)), ...settings }));
     const words = packages.flatMap(({ path, archive, sha256 }) => [
       // A plus sign stays as it is in a path, but mirrors' own lists write it escaped, and some servers read it as a blank.
       `${mirror[archive]}/${path.split("/").map(encodeURIComponent).join("/")}`.replace(/^file:/, "copy:"),
