@@ -24,9 +24,11 @@ export interface BoardPackages {
   readonly sources: Sources;
   /** What moved; empty when the lock was as it should be. */
   readonly moved: readonly PackageMove[];
-  /** True when the lock was taken as it is. */
-  readonly unchanged: boolean;
+  readonly lockChange: LockChange;
 }
+
+/** What became of the board's section: taken as it is, made for the first time, or another one now (or would be). */
+export type LockChange = "none" | "new" | "changed";
 
 /** The step as plans show it. */
 export const LOCK_STEP = { name: "lock", title: "Package lock" } as const;
@@ -52,7 +54,7 @@ export async function lockedPackages(
   const unmet = unmetDemands(before, demand);
   const asks = options.mode === "update" || options.mode === "preview";
   if (before !== undefined && unmet.length === 0 && !asks) {
-    return { lock: before, sources: sourcesOf(before, mirror), moved: [], unchanged: true };
+    return { lock: before, sources: sourcesOf(before, mirror), moved: [], lockChange: "none" };
   }
   if (options.mode === "locked") throw drift(path, unmet);
   return showAsStep(context, LOCK_STEP.name, async () => {
@@ -68,7 +70,8 @@ export async function lockedPackages(
     // A new date alone would make every file system anew for nothing.
     const lock = before !== undefined && unmet.length === 0 && isSame(before, found) ? before : found;
     if (options.mode !== "preview") await writeBoardLock(path, board.name, lock);
-    return { lock, sources: sourcesOf(lock, mirror), moved, unchanged: lock === before };
+    const lockChange = before === undefined ? "new" : lock === before ? "none" : "changed";
+    return { lock, sources: sourcesOf(lock, mirror), moved, lockChange };
   });
 }
 
