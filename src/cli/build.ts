@@ -6,6 +6,7 @@ import { shellQuote } from "../core/exec.ts";
 import { formatSize } from "../core/units.ts";
 import { renderKernelTable, summarizeKernel } from "../kernel/table.ts";
 import type { BuildResult } from "./build/build-image.ts";
+import { describeMoves } from "./build/lock.ts";
 import { commandFor, loadOptions, self, warn } from "./project.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker, type GlobalOptions } from "./session.ts";
 
@@ -58,9 +59,27 @@ function describe(built: BuildResult, project: Project): string {
     ...(built.cached ? [] : [renderKernelTable(kernel), ""]),
     `kernel    ${summarizeKernel(kernel)}`,
     `release   ${release.id.slice(0, 12)}`,
+    ...describeLock(built),
     `image     ${path} (${formatSize(image.size)})`,
     "",
     "next:",
     ...next.flatMap(([what, command]) => [`  # ${what}`, `  ${command}`]),
   ].join("\n");
 }
+
+/** What is to be said of the lock: nothing when it was taken as it is. */
+function describeLock({ lockChange, moved }: BuildResult): string[] {
+  switch (lockChange) {
+    case "none":
+      return [];
+    case "new":
+      return [`lock      ${moved.length} packages for the first time; put rtkit.lock under version control`];
+    case "changed": {
+      const what = moved.length === 0 ? "the image's packages are the same" : "these packages moved:";
+      return [`lock      rtkit.lock was mended, ${what}`, ...describeMoves(moved, MOST_MOVES)];
+    }
+  }
+}
+
+/** More lines than this would hide what the build has to say else. */
+const MOST_MOVES = 10;

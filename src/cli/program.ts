@@ -9,11 +9,13 @@ import { inspectCommand } from "./inspect.ts";
 import { kernelCommand } from "./kernel.ts";
 import { runImageCommand } from "./run.ts";
 import type { CommandMaker } from "./session.ts";
+import { updateCommand } from "./update.ts";
 
 /** All commands, in the order the help lists them. */
 const COMMANDS: readonly CommandMaker[] = [
   initCommand,
   buildCommand,
+  updateCommand,
   runImageCommand,
   inspectCommand,
   kernelCommand,

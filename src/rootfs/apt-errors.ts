@@ -19,7 +19,8 @@ export function explainApt(output: readonly string[], mirror: DebianMirror): Rtk
       hint: "mend image.packages in the project file; names are at https://packages.debian.org/",
     });
   }
-  const anotherMirror = `the mirror is ${mirror.origin}; name another with --mirror ${DEFAULT_MIRROR.archive}`;
+  const another = mirror.dated === true ? "RTKIT_DEBIAN_SNAPSHOT" : `--mirror ${DEFAULT_MIRROR.archive}`;
+  const anotherMirror = `the mirror is ${mirror.origin}; name another with ${another}`;
   const untrusted = lines.find((line) => UNTRUSTED.test(line));
   if (untrusted !== undefined) {
     return new RtkitError("RTK_MIRROR_UNTRUSTED", `what the Debian mirror sent is not Debian's: ${tidy(untrusted)}`, {
@@ -39,10 +40,10 @@ export function explainApt(output: readonly string[], mirror: DebianMirror): Rtk
 
 /** Signatures and hashes that do not fit (apt-secure(8), and the messages of apt's gpgv and sqv methods). */
 const UNTRUSTED =
-  /Hash Sum mismatch|unexpected size|BADSIG|NO_PUBKEY|signatures? (?:were invalid|couldn't be verified)|is not signed|isn't valid, got|doesn't match|no longer signed|Bad signature|Malformed message/i;
+  /Hash Sum mismatch|unexpected size|BADSIG|NO_PUBKEY|signatures? (?:were invalid|couldn't be verified)|is not signed|isn't valid, got|doesn't match|no longer signed|signature verification failed|Bad signature|Malformed message/i;
 
 const UNREACHABLE =
-  /Could not (?:resolve|connect|handshake)|Failed to fetch|Temporary failure resolving|Unable to connect|Connection (?:failed|timed out|refused)|Release file .* is (?:expired|not valid)|does not have a Release file|File not found|The requested URL returned/i;
+  /Could not (?:resolve|connect|handshake)|Failed to fetch|Temporary failure resolving|Unable to connect|Connection (?:failed|timed out|refused)|does not have a Release file|Release file .* is (?:expired|not valid)|File not found|The requested URL returned/i;
 
 function tidy(line: string): string {
   return line.replace(/^(?:[EWI]|Err):?\d*\s*:?\s*/, "").trim();

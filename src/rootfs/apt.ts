@@ -6,6 +6,7 @@ import { exec } from "../core/exec.ts";
 import { temporaryPath } from "../pipeline/builds.ts";
 import { digestOf } from "../pipeline/digest.ts";
 import { explainApt } from "./apt-errors.ts";
+import { networkOptions } from "./apt-network.ts";
 import { byName, type LockedPackage } from "./lock.ts";
 import { parseStanzas } from "./control.ts";
 import type { DebianMirror } from "./mirror.ts";
@@ -43,7 +44,7 @@ export interface IndexOptions {
 
 /**
  * Fetches package lists with apt, which verifies Debian's signature on each Release file and each list's hash in it.
- * Nothing of the host's own apt is read or changed; needs no rights.
+ * Of the host's own apt only the way to the network is taken over, and nothing changed; needs no rights.
  * Throws RTK_MIRROR_UNREACHABLE, RTK_MIRROR_UNTRUSTED.
  */
 export async function openIndex(options: IndexOptions): Promise<AptIndex> {
@@ -89,14 +90,18 @@ export async function openIndex(options: IndexOptions): Promise<AptIndex> {
  * An apt of its own in `dir`: its configuration, nothing installed. Returns the environment that makes apt use it.
  * APT_CONFIG is read before anything else, and moves where the rest is looked for (apt.conf(5)).
  */
-async function makeRoot(dir: string, { suite, architecture, mirror }: IndexOptions): Promise<Record<string, string>> {
-  for (const folder of ["etc/preferences.d", "cache/archives/partial"])
+async function makeRoot(
+  dir: string,
+  { suite, architecture, mirror, signal }: IndexOptions,
+): Promise<Record<string, string>> {
+  for (const folder of ["etc/apt.conf.d", "etc/preferences.d", "cache/archives/partial"])
     await mkdir(join(dir, folder), { recursive: true });
   await writeFile(join(dir, "status"), "");
   await writeFile(join(dir, "sources.list"), aptSources(suite, mirror));
   await writeFile(
     join(dir, "apt.conf"),
     aptConf({
+      ...(await networkOptions(signal)),
       Dir: dir,
       "Dir::State": dir,
       "Dir::State::lists": `${join(dir, "lists")}/`,
@@ -111,7 +116,6 @@ async function makeRoot(dir: string, { suite, architecture, mirror }: IndexOptio
       // Otherwise apt as root becomes user _apt, who may not read a home folder's cache.
       "APT::Sandbox::User": "root",
       "Acquire::Languages": "none",
-      "Acquire::Retries": "3",
       // A snapshot's Release file is as old as it is.
       ...(mirror.dated ? { "Acquire::Check-Valid-Until": "false" } : {}),
     }),
@@ -189,12 +193,16 @@ async function resolve(apt: Apt, wanted: readonly string[], keep: readonly Locke
   const { env, signal } = apt;
   const pins = keep.map(({ name, version }) => `Package: ${name}\nPin: version ${version}\nPin-Priority: 1001\n`);
   await writeFile(join(apt.dir, "etc", "preferences"), pins.join("\n"));
-  const planned = await exec("apt-get", ["install", "--print-uris", "-qq", "--yes", "--", ...wanted], {
+  const lines: string[] = [];
+  const onStdoutLine = (line: string): void => void lines.push(line);
+  const planned = await exec("apt-get", ["install", "--print-uris", "-q", "--yes", "--", ...wanted], {
     env,
     signal,
+    // What excludes what stands in standard output, and only that it does in standard error.
+    onStdoutLine,
+    onStderrLine: onStdoutLine,
   }).catch((error: unknown) => {
-    if (error instanceof RtkitError && error.code === "RTK_EXEC_FAILED")
-      throw explainApt(error.message.split("\n"), apt.mirror);
+    if (error instanceof RtkitError && error.code === "RTK_EXEC_FAILED") throw explainApt(lines, apt.mirror);
     throw error;
   });
   const files = planned.stdout.split("\n").flatMap((line) => {

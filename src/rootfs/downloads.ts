@@ -2,12 +2,14 @@ import { mkdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
+import { lockFile } from "../core/lock.ts";
 import { formatSize } from "../core/units.ts";
-import { temporaryPath } from "../pipeline/builds.ts";
+import { stepLock, temporaryPath } from "../pipeline/builds.ts";
 import { digestFile } from "../pipeline/digest.ts";
 import type { StepContext } from "../pipeline/step.ts";
 import { aptConf, aptEnv } from "./apt.ts";
 import { explainApt } from "./apt-errors.ts";
+import { networkOptions } from "./apt-network.ts";
 import type { LockedPackage } from "./lock.ts";
 import type { DebianMirror } from "./mirror.ts";
 
@@ -29,7 +31,8 @@ export interface Sources {
 
 /**
  * Makes sure that the cache holds the package files, each with the content its sha256 says, and returns their paths in
- * the order of `packages`. A file is fetched once: from `mirror`, and if that no longer has it from `fallback`.
+ * the order of `packages`. A file is fetched once: from `mirror`, or when that no longer has it from `fallback`. Builds and
+ * steps that download at the same time do so in turn, since most of what one of them needs the others need too.
  * Throws RTK_PACKAGE_GONE, RTK_MIRROR_UNTRUSTED, RTK_MIRROR_UNREACHABLE.
  */
 export async function download(
@@ -40,44 +43,83 @@ export async function download(
   const folder = join(step.cacheDir, DOWNLOADS);
   await mkdir(folder, { recursive: true });
   const fileOf = ({ sha256 }: LockedPackage): string => join(folder, sha256);
-  let missing: LockedPackage[] = [];
-  for (const wanted of packages) if (!(await isWhole(fileOf(wanted), wanted))) missing.push(wanted);
+  const areMissing = async (wanted: readonly LockedPackage[]): Promise<LockedPackage[]> => {
+    const missing = [];
+    for (const each of wanted) if (!(await isWhole(fileOf(each), each))) missing.push(each);
+    return missing;
+  };
+  const missing = await areMissing(packages);
   if (missing.length > 0) {
-    const total = missing.reduce((sum, { size }) => sum + size, 0);
-    step.progress(`downloading ${missing.length} packages, ${formatSize(total)}`);
-  }
-  const complaints: string[] = [];
-  for (const mirror of [sources.mirror, sources.fallback]) {
-    if (mirror === undefined) continue;
-    for (let start = 0; start < missing.length; start += BATCH) {
-      const lines = await fetchFrom(step, missing.slice(start, start + BATCH), mirror, fileOf);
-      // What the fallback lacks is no news, and that it does not answer is not what is wrong.
-      if (mirror === sources.mirror) complaints.push(...lines);
+    const lock = await lockFile(stepLock(step.cacheDir, DOWNLOADS), { wait: true, signal: step.signal });
+    try {
+      await fetchAll(step, await areMissing(missing), sources, fileOf);
+    } finally {
+      lock?.release();
     }
-    const still = [];
-    for (const wanted of missing) if (!(await exists(fileOf(wanted)))) still.push(wanted);
-    missing = still;
   }
-  if (missing.length > 0) throw explainMissing(missing, complaints, sources.mirror);
   return packages.map((wanted) => fileOf(wanted));
 }
 
-/** Fetches into a folder of its own, so that what appears under its final name is whole. Returns apt's complaints. */
+type FileOf = (wanted: LockedPackage) => string;
+
+async function fetchAll(
+  step: StepContext,
+  packages: readonly LockedPackage[],
+  { mirror, fallback }: Sources,
+  fileOf: FileOf,
+): Promise<void> {
+  if (packages.length === 0) return;
+  const total = packages.reduce((sum, { size }) => sum + size, 0);
+  step.progress(`downloading ${packages.length} packages, ${formatSize(total)}`);
+  const first = await fetchFrom(step, packages, mirror, fileOf);
+  if (first.missing.length === 0) return;
+  // What cannot be had now, or is not Debian's, must be told, not papered over from elsewhere.
+  if (!isGone(first.output)) throw explainApt(first.output, mirror);
+  if (fallback === undefined) throw gone(first.missing);
+  step.progress(`downloading ${first.missing.length} older packages from ${fallback.origin}`);
+  const second = await fetchFrom(step, first.missing, fallback, fileOf);
+  if (second.missing.length === 0) return;
+  if (isGone(second.output)) throw gone(second.missing);
+  const error = explainApt(second.output, fallback);
+  throw error.code === "RTK_MIRROR_UNTRUSTED" ? error : gone(second.missing, error);
+}
+
+/** What a mirror did not give, and what apt said to that. */
+interface Fetched {
+  readonly missing: readonly LockedPackage[];
+  readonly output: readonly string[];
+}
+
 async function fetchFrom(
   step: StepContext,
   packages: readonly LockedPackage[],
   mirror: DebianMirror,
-  fileOf: (wanted: LockedPackage) => string,
+  fileOf: FileOf,
+): Promise<Fetched> {
+  const output: string[] = [];
+  const missing: LockedPackage[] = [];
+  for (let start = 0; start < packages.length; start += BATCH) {
+    const batch = packages.slice(start, start + BATCH);
+    output.push(...(await fetchBatch(step, batch, mirror, fileOf)));
+    for (const wanted of batch) if (!(await exists(fileOf(wanted)))) missing.push(wanted);
+  }
+  return { missing, output };
+}
+
+/** Fetches into a folder of its own, so that what appears under its final name is whole. Returns what apt said. */
+async function fetchBatch(
+  step: StepContext,
+  packages: readonly LockedPackage[],
+  mirror: DebianMirror,
+  fileOf: FileOf,
 ): Promise<string[]> {
   const folder = await temporaryPath(step.cacheDir, DOWNLOADS);
   const lines: string[] = [];
   try {
-    await mkdir(folder);
+    await mkdir(join(folder, "etc", "apt", "apt.conf.d"), { recursive: true });
     const conf = join(folder, "apt.conf");
-    await writeFile(
-      conf,
-      aptConf({ Dir: folder, "Dir::Etc::parts": "/dev/null", "APT::Sandbox::User": "root", "Acquire::Retries": "3" }),
-    );
+    const settings = { Dir: folder, "Dir::Etc::parts": "/dev/null", "APT::Sandbox::User": "root" };
+    await writeFile(conf, aptConf({ ...(await networkOptions(step.signal)), ...settings }));
     const words = packages.flatMap(({ path, archive, sha256 }) => [
       // A plus sign stays as it is in a path, but mirrors' own lists write it escaped, and some servers read it as a blank.
       `${mirror[archive]}/${path.split("/").map(encodeURIComponent).join("/")}`.replace(/^file:/, "copy:"),
@@ -132,22 +174,19 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
-/** What apt's methods say after two blanks: an HTTP status, or copy's word for a file that is not there. */
-const GONE = / {2}(?:403|404|410) | {2}Failed to stat .*No such file/;
+/** Whether apt's output complains of nothing but files that the server does not have, as apt-helper says it. */
+export function isGone(output: readonly string[]): boolean {
+  const reasons = output.flatMap((line) => /^E: Failed to fetch \S+ +(.*)$/.exec(line)?.[1] ?? []);
+  return reasons.length > 0 && reasons.every((reason) => /^(?:40[34]|410)\b|\(2: No such file/.test(reason));
+}
 
-function explainMissing(
-  missing: readonly LockedPackage[],
-  complaints: readonly string[],
-  mirror: DebianMirror,
-): RtkitError {
-  const failures = complaints.filter((line) => line.startsWith("E: Failed to fetch"));
-  if (failures.length === 0 || !failures.every((line) => GONE.test(line))) {
-    const error = explainApt(complaints, mirror);
-    if (error.code !== "RTK_PACKAGES_CONFLICT") return error;
-  }
+function gone(missing: readonly LockedPackage[], fallbackError?: RtkitError): RtkitError {
   const names = missing.map(({ name, version }) => `${name} ${version}`);
   const shown = names.length > 5 ? [...names.slice(0, 5), `and ${names.length - 5} more`] : names;
-  return new RtkitError("RTK_PACKAGE_GONE", `the Debian mirror no longer has ${shown.join(", ")}`, {
+  const also =
+    fallbackError === undefined ? "" : `, and the snapshot archive cannot be asked: ${fallbackError.message}`;
+  return new RtkitError("RTK_PACKAGE_GONE", `the Debian mirror no longer has ${shown.join(", ")}${also}`, {
     hint: "newer versions took their place: move the lock with rtkit update, or name a snapshot of the archive in the project file",
+    cause: fallbackError,
   });
 }

@@ -128,9 +128,12 @@ export function redactMirror(text: string, mirror: DebianMirror): string {
     .filter((name) => name !== "")
     .toSorted((a, b) => b.length - a.length)
     .map((name) => name.replaceAll(/[^\w/]/g, String.raw`\$&`));
-  return text
-    .replaceAll(/ ?\[IP: [^\]]*\]/g, "")
-    .replaceAll(new RegExp(`(?<![\\w.-])(?:${patterns.join("|")})(?![\\w-])`, "g"), "the Debian mirror");
+  return (
+    text
+      // What apt adds to the name that it was given: `Could not connect to HOST:80 (192.0.2.1).`, `[IP: 192.0.2.1 80]`.
+      .replaceAll(/ ?(?:\[IP: [^\]]*\]|\((?:[\d.]{7,}|[\da-f:]*:[\da-f:.]*)\))/gi, "")
+      .replaceAll(new RegExp(`(?<![\\w.-])(?:${patterns.join("|")})(?![\\w-])`, "g"), "the Debian mirror")
+  );
 }
 
 /** Suites of Debian since 9, and the moving names. */

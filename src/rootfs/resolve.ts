@@ -1,6 +1,6 @@
 import type { Architecture } from "../core/architecture.ts";
 import { allOrAbort } from "../pipeline/concurrent.ts";
-import type { StepContext } from "../pipeline/step.ts";
+import type { Context, StepContext } from "../pipeline/step.ts";
 import { openIndex, type AptIndex } from "./apt.ts";
 import { imageSet, type BoardLock, type Demand, type LockedPackage, type PackageSet } from "./lock.ts";
 import type { DebianMirror } from "./mirror.ts";
@@ -20,8 +20,9 @@ export async function resolveLock(
 ): Promise<BoardLock> {
   const { suite, architecture, snapshot } = demand;
   const { mirror, keep } = options;
-  const indexOf = async (context: StepContext, each: Architecture): Promise<AptIndex> =>
-    openIndex({
+  const opened: AptIndex[] = [];
+  const indexOf = async (context: Context, each: Architecture): Promise<AptIndex> => {
+    const index = await openIndex({
       suite,
       architecture: each,
       mirror,
@@ -29,13 +30,14 @@ export async function resolveLock(
       onLine: followProgress(step.progress),
       signal: context.signal,
     });
-  const context = { ...step, progress: step.progress };
-  const indexes = await allOrAbort<[AptIndex, AptIndex]>(context, (inner) => [
-    indexOf({ ...context, ...inner }, "amd64"),
-    indexOf({ ...context, ...inner }, "arm64"),
-  ]);
-  const [amd64, arm64] = indexes;
+    opened.push(index);
+    return index;
+  };
   try {
+    const [amd64, arm64] = await allOrAbort<[AptIndex, AptIndex]>(step, (inner) => [
+      indexOf(inner, "amd64"),
+      indexOf(inner, "arm64"),
+    ]);
     step.progress("choosing packages");
     const index = architecture === "amd64" ? amd64 : arm64;
     const tools = async (each: Architecture): Promise<PackageSet> => ({
@@ -54,7 +56,7 @@ export async function resolveLock(
       tools: { amd64: await tools("amd64"), arm64: await tools("arm64") },
     };
   } finally {
-    await Promise.all(indexes.map(async (index) => index.close()));
+    await Promise.all(opened.map(async (index) => index.close()));
   }
 }
 

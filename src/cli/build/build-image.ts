@@ -30,7 +30,7 @@ import { openTools, requireHostArchitecture, toolsStep, toolsTree } from "../../
 import { formatPlace } from "../../ui/error-text.ts";
 import { checkBoardKernel } from "./kernel-verdict.ts";
 import { rememberTools } from "../tools.ts";
-import { LOCK_STEP, lockedPackages } from "./lock.ts";
+import { LOCK_STEP, lockedPackages, type LockChange } from "./lock.ts";
 import { buildManifest } from "./manifest.ts";
 import { publish } from "./publish.ts";
 import { layerRoot } from "./root.ts";
@@ -47,6 +47,7 @@ export interface BuildResult {
   readonly kernelConfig: OutputFile;
   /** What the kernel's configuration says to the fragments. */
   readonly kernel: readonly OptionVerdict[];
+  readonly lockChange: LockChange;
   /** What the lock moved for this build: nothing when it had what the project asks for. */
   readonly moved: readonly PackageMove[];
   /** True when every step came from the cache. */
@@ -84,7 +85,7 @@ export async function buildImage(context: Context, project: Project, options: Bu
 
   const readLayers = (): Promise<Layer[]> => loadOverlays(overlayFolders(project), { programsDir: programsDir(board) });
   const users = await sysusersLines(await readLayers());
-  const { lock, sources, moved, unchanged } = await lockedPackages(context, project, {
+  const { lock, sources, moved, lockChange } = await lockedPackages(context, project, {
     mirror: options.mirror,
     mode: options.locked ? "locked" : "use",
   });
@@ -192,8 +193,9 @@ export async function buildImage(context: Context, project: Project, options: Bu
     sbom,
     kernelConfig,
     kernel: kernelOutput.options,
+    lockChange,
     moved,
-    cached: cached && unchanged && outputs.every((output) => output.cached),
+    cached: cached && lockChange === "none" && outputs.every((output) => output.cached),
   };
 }
 

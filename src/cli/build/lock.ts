@@ -25,9 +25,11 @@ export interface BoardPackages {
   readonly sources: Sources;
   /** What moved; empty when the lock was as it should be. */
   readonly moved: readonly PackageMove[];
-  /** True when the lock was taken as it is. */
-  readonly unchanged: boolean;
+  readonly lockChange: LockChange;
 }
+
+/** What became of the board's section: taken as it is, made for the first time, or another one now (or would be). */
+export type LockChange = "none" | "new" | "changed";
 
 /** The step as plans show it. */
 export const LOCK_STEP = { name: "lock", title: "Package lock" } as const;
@@ -53,7 +55,7 @@ export async function lockedPackages(
   const unmet = unmetDemands(before, demand);
   const asks = options.mode === "update" || options.mode === "preview";
   if (before !== undefined && unmet.length === 0 && !asks) {
-    return { lock: before, sources: sourcesOf(before, mirror), moved: [], unchanged: true };
+    return { lock: before, sources: sourcesOf(before, mirror), moved: [], lockChange: "none" };
   }
   if (options.mode === "locked") throw drift(path, unmet);
   return showAsStep(context, LOCK_STEP.name, async () => {
@@ -69,7 +71,9 @@ export async function lockedPackages(
     // Dates are part of every file system: a new one for the same base system would make everything anew for nothing.
     const lock = before !== undefined && isSameSystem(before, found) ? { ...found, releases: before.releases } : found;
     if (options.mode !== "preview") await writeBoardLock(context, path, board.name, lock);
-    return { lock, sources: sourcesOf(lock, mirror), moved, unchanged: moved.length === 0 && unmet.length === 0 };
+    const isSame = moved.length === 0 && unmet.length === 0;
+    const lockChange = before === undefined ? "new" : isSame ? "none" : "changed";
+    return { lock, sources: sourcesOf(lock, mirror), moved, lockChange };
   });
 }
 
