@@ -90,8 +90,7 @@ function sourcesOf(lock: BoardLock, mirror: DebianMirror): Sources {
 }
 
 function isSame(a: BoardLock, b: BoardLock): boolean {
-  const content = ({ base, project, tools }: BoardLock): string => JSON.stringify([base, project, tools]);
-  return content(a) === content(b);
+  return JSON.stringify([a.base, a.project, a.tools]) === JSON.stringify([b.base, b.project, b.tools]);
 }
 
 function drift(path: string, unmet: readonly string[]): RtkitError {
