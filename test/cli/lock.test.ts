@@ -12,6 +12,9 @@ import { scratchDir } from "../scratch.ts";
 
 const BOARD = "qemu-x86_64";
 
+// apt reads all of Debian's package lists for each lock that is made.
+vi.setConfig({ testTimeout: 300_000 });
+
 let server: MirrorServer;
 let cacheDir: string;
 /** What a project without packages of its own is locked to. */
