@@ -93,7 +93,7 @@ describe("what cannot be had", () => {
       const dated = fallback === undefined ? undefined : { archive: fallback, security: fallback, origin: "snapshot" };
       await expect(download(step, [arm.locked, hand.locked], { mirror, fallback: dated })).rejects.toMatchObject({
         code: "RTK_PACKAGE_GONE",
-        message: "the Debian mirror no longer has robot-arm 1:2.0+git~1-1",
+        message: expect.stringMatching(/^the Debian mirror no longer has robot-arm 1:2\.0\+git~1-1(?:, |$)/) as string,
         hint: expect.stringContaining("rtkit update") as string,
       });
     },
