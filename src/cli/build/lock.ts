@@ -91,14 +91,9 @@ function sourcesOf(lock: BoardLock, mirror: DebianMirror): Sources {
   return { mirror, fallback: snapshotMirror(time) };
 }
 
-<<<<<<< HEAD
 /** Whether two locks have the same packages but for those of the project. */
 function isSameSystem(a: BoardLock, b: BoardLock): boolean {
   return isDeepStrictEqual([a.base, a.tools], [b.base, b.tools]);
-=======
-function isSame(a: BoardLock, b: BoardLock): boolean {
-  return JSON.stringify([a.base, a.project, a.tools]) === JSON.stringify([b.base, b.project, b.tools]);
->>>>>>> mirror
 }
 
 function drift(path: string, unmet: readonly string[]): RtkitError {
