@@ -1,7 +1,7 @@
 /*
  * librtnode.so: rt-launch preloads it into the program, since a memory lock is lost on exec (mlockall(2)). Before main it
  * locks all memory, now and later, and touches stack and heap, so that the loop meets no page fault. Loaded in any other
- * way it only offers runtime.h.
+ * way it only offers rtnode.h.
  *
  * The lock belongs to the program that was launched. What that program starts inherits neither the lock (fork(2)) nor
  * this library: the constructor takes itself out of the environment.
@@ -17,25 +17,33 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "runtime.h"
+#include "rtnode.h"
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24 /* Linux 5.18 */
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
 enum { EXIT_LAUNCHER = 125 };
 
 /*
  * V8 aborts when madvise(MADV_DONTNEED) fails, and on locked memory it fails with EINVAL. The same request for locked
- * memory exists: it drops the pages, and the next touch brings locked ones.
+ * memory exists: it drops the pages. The next touch would bring new ones, as a page fault in the loop, so they are brought
+ * at once: still zeros, as whoever asked expects, and in RAM, as everything else.
  */
 RTNODE_EXPORT int madvise(void *start, size_t length, int advice)
 {
     int before = errno;
     long result = syscall(SYS_madvise, start, length, advice);
     if (result == -1 && errno == EINVAL && advice == MADV_DONTNEED) {
-        errno = before;
         result = syscall(SYS_madvise, start, length, MADV_DONTNEED_LOCKED);
+        /* Memory without rights cannot be had in RAM, nor touched. */
+        if (!result)
+            (void)syscall(SYS_madvise, start, length, MADV_POPULATE_WRITE);
+        if (!result)
+            errno = before;
     }
     return (int)result;
 }

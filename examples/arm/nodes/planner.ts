@@ -1,6 +1,6 @@
 /** The trajectory planner: fifty times a second tells the controller where the joint is to be. */
-import { DatagramSocket, PeriodicNode } from "rtnode";
-import { isJointState, jointState, packSetPoint, SET_POINT_SIZE } from "./messages.ts";
+import { PeriodicNode, Publisher, Subscriber } from "rtnode";
+import records from "./arm/messages.json" with { type: "json" };
 import { MinimumJerk } from "./trajectory.ts";
 
 const PERIOD = 0.02;
@@ -10,18 +10,15 @@ const MOVE_SECONDS = 1.5;
 const REST_SECONDS = 1.5;
 /** A controller that has not reported for this long is gone. */
 const SILENCE_CYCLES = Math.round(0.5 / PERIOD);
+/** V8 compiles what runs this often. */
+const REHEARSALS = 20_000;
 
 class Planner extends PeriodicNode {
-  #socket!: DatagramSocket;
-  #controller = 0;
-  readonly #message = new Uint8Array(SET_POINT_SIZE);
-  readonly #outgoing = new DataView(this.#message.buffer);
-  #incoming!: DataView;
+  #setPoint!: Publisher<typeof records.set_point>;
+  #state!: Subscriber<typeof records.joint_state>;
   readonly #move = new MinimumJerk();
-  #sequence = 0;
   /** Cycles since the last report; more than SILENCE_CYCLES: nobody is there. */
   #silent = SILENCE_CYCLES + 1;
-  #joint = 0;
   #wayPoint = -1;
   #cycle = 0;
 
@@ -29,19 +26,24 @@ class Planner extends PeriodicNode {
     super({ period: PERIOD, policy: "fifo", priority: 20 });
   }
 
-  init(): number {
-    this.#socket = new DatagramSocket("planner", 64);
-    this.#controller = this.#socket.peer("controller");
-    this.#incoming = new DataView(this.#socket.buffer.buffer);
+  override init(): number {
+    this.#setPoint = new Publisher("set_point", records.set_point);
+    this.#state = new Subscriber("joint_state", records.joint_state);
     console.log("planner: waiting for the controller");
     return 0;
   }
 
-  step(): number {
+  override warmUp(): number {
+    this.#move.start(0, 1, MOVE_SECONDS);
+    for (let i = 0; i < REHEARSALS; i += 1) this.#lead((MOVE_SECONDS * i) / REHEARSALS);
+    return 0;
+  }
+
+  override step(): number {
     const present = this.#silent <= SILENCE_CYCLES;
-    this.#readReports();
+    this.#silent = this.#state.receive() === 1 ? 0 : this.#silent + 1;
     if (this.#silent > SILENCE_CYCLES) {
-      if (present) console.log("planner: the controller is silent; waiting");
+      if (present) this.log("the controller is silent; waiting");
       return 0;
     }
     // A controller that comes (back) is led on from where its joint is.
@@ -52,39 +54,35 @@ class Planner extends PeriodicNode {
       this.#goTo((this.#wayPoint + 1) % WAY_POINTS.length);
     }
     this.#cycle += 1;
-    this.#move.sample(this.#cycle * PERIOD);
-    this.#sequence = (this.#sequence + 1) >>> 0;
-    packSetPoint(this.#outgoing, this.#sequence, this.#move.position, this.#move.velocity);
-    this.#socket.send(this.#controller, this.#message);
-    return 0;
+    this.#lead(this.#cycle * PERIOD);
+    return this.#setPoint.publish();
   }
 
-  finalize(): number {
-    this.#socket?.close();
+  override finalize(): number {
     console.log(`planner: ${this.cycles} cycles, ${this.overruns} overruns`);
     return 0;
   }
 
-  #readReports(): void {
-    this.#silent += 1;
-    for (let length = this.#socket.receive(); length >= 0; length = this.#socket.receive()) {
-      if (!isJointState(this.#incoming, length)) continue;
-      this.#joint = jointState.position(this.#incoming);
-      this.#silent = 0;
-    }
+  /** Sets the set-point of a time, seconds since the move began. */
+  #lead(seconds: number): void {
+    this.#move.sample(seconds);
+    const { message } = this.#setPoint;
+    message.position = this.#move.position;
+    message.velocity = this.#move.velocity;
   }
 
   #goTo(wayPoint: number): void {
     this.#wayPoint = wayPoint;
     this.#cycle = 0;
-    this.#move.start(this.#joint, WAY_POINTS[wayPoint] ?? 0, MOVE_SECONDS);
+    this.#move.start(this.#state.message.position, WAY_POINTS[wayPoint] ?? 0, MOVE_SECONDS);
   }
 
   /** One line every few seconds, at rest, when nothing is urgent. */
   #report(): void {
-    const error = Math.abs((WAY_POINTS[this.#wayPoint] ?? 0) - this.#joint);
+    const joint = this.#state.message.position;
+    const error = Math.abs((WAY_POINTS[this.#wayPoint] ?? 0) - joint);
     const place = `way-point ${this.#wayPoint + 1} of ${WAY_POINTS.length}`;
-    console.log(`planner: ${place}: joint at ${this.#joint.toFixed(3)} rad, ${error.toFixed(3)} rad off`);
+    this.log(`${place}: joint at ${joint.toFixed(3)} rad, ${error.toFixed(3)} rad off`);
   }
 }
 

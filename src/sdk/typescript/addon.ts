@@ -1,21 +1,28 @@
 import { constants } from "node:os";
 import { say } from "./say.ts";
 
-/** The functions of binding.c. Every result is a small integer; a negative one is -errno. */
+/** The functions of binding.c, which are those of rtnode.h. Every result is a small integer; a negative one is -errno. */
 export interface Addon {
-  /** The array that `now` and `sleepUntil` use: [now, deadline], nanoseconds of CLOCK_MONOTONIC. */
-  attach(times: Float64Array): number;
-  now(): number;
-  sleepUntil(): number;
-  started(): number;
+  ready(): number;
+  stopping(): number;
+  countBegin(name: string): number;
+  /** Fills in the members of report.ts's Summary, in their order. */
+  countEnd(summary: Float64Array): number;
+  watchCollections(): number;
+  /** `period` in nanoseconds; `overrun` is an index of overrunPolicies. */
+  loopBegin(period: number, overrun: number): number;
+  /** How many steps were missed; -ECANCELED once SIGTERM or SIGINT came. */
+  wait(): number;
+  alive(): number;
+  log(text: string): number;
   catchSignals(): number;
   stopRequested(): number;
   leave(status: number): never;
-  datagramOpen(path: string): number;
-  datagramPeer(path: string): number;
-  datagramSend(descriptor: number, peer: number, data: Uint8Array): number;
-  datagramReceive(descriptor: number, data: Uint8Array): number;
-  datagramClose(descriptor: number): number;
+  /** `role` is 0 for a subscriber, 1 for the publisher. The arrays are those that publish and receive use. */
+  topicOpen(name: string, layout: string, record: Uint8Array, published: Float64Array, role: 0 | 1): number;
+  publish(topic: number): number;
+  receive(topic: number): number;
+  topicClose(topic: number): number;
 }
 
 /** True when rt-launch started this process. */
@@ -31,8 +38,14 @@ function load(path: string): Addon | undefined {
   } catch (error) {
     // On a board nothing stands in for it: timers of an event loop are no real-time loop.
     if (launched) throw error;
-    say(`${path} is not there: the loop runs on timers, and there are no datagrams`);
+    say(`${path} is not there: the loop runs on timers, and topics reach nobody`);
     return undefined;
   }
   return module.exports as Addon;
+}
+
+/** A result of the addon in words: `EBUSY`. */
+export function errorName(result: number): string {
+  const name = Object.entries(constants.errno).find(([, value]) => value === -result)?.[0];
+  return name ?? `errno ${-result}`;
 }

@@ -3,9 +3,12 @@
  * RTNode (its own loop), and its file ends with `await new MyNode().main()`. On a board `rt-launch` starts the bundled
  * file; by hand it runs anywhere, and says once what it could not get.
  */
-export { DatagramSocket, runtimeDir } from "./datagram.ts";
 export type { Identity } from "./identity.ts";
+export { STATUS_OVERRUN } from "./loop.ts";
+export type { OverrunPolicy } from "./loop.ts";
 export { BaseNode, RTNode, STATUS_SOFTWARE } from "./node.ts";
 export type { RTOptions, Status } from "./node.ts";
-export { PeriodicNode, STATUS_OVERRUN } from "./periodic.ts";
-export type { OverrunPolicy, PeriodicOptions } from "./periodic.ts";
+export { PeriodicNode } from "./periodic.ts";
+export type { PeriodicOptions } from "./periodic.ts";
+export { Publisher, Subscriber } from "./topic.ts";
+export type { Message, RecordDescription } from "./topic.ts";

@@ -1,9 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { addon } from "./addon.ts";
+import { addon, errorName } from "./addon.ts";
 import { identify } from "./identity.ts";
 import type { Identity } from "./identity.ts";
-import { missing } from "./process-state.ts";
-import { say } from "./say.ts";
+import { rehearse } from "./loop.ts";
+import { disagreement, missing } from "./process-state.ts";
+import { describe, readSummary, summaryMembers } from "./report.ts";
+import type { Summary } from "./report.ts";
+import { nodeName, say } from "./say.ts";
 
 /** 0 for all well; any other stops the node in order and becomes its exit status. */
 export type Status = number;
@@ -11,42 +14,45 @@ export type Status = number;
 /** Exit status for an exception that escaped, and for a result that is no integer (EX_SOFTWARE of sysexits.h). */
 export const STATUS_SOFTWARE = 70;
 
-/** What a node has: three calls, each returning a status. `init` and `finalize` may wait; `run` should not. */
+/** What a node has: calls that return a status. `init` and `finalize` may wait; `run` should not. */
 export abstract class BaseNode {
   readonly identity: Identity = identify();
   /** All that may wait: opening devices, reading files, allocating. */
   abstract init(): Status | Promise<Status>;
+  /** Called after `init`, before anything counts: run here what the loop will, until V8 has compiled it; move nothing. */
+  warmUp(): Status | Promise<Status> {
+    return 0;
+  }
   /** The node's work, until `stopping`. */
   abstract run(): Status | Promise<Status>;
   /** Always called: bring the machine to rest, then write what is to be kept. */
   abstract finalize(): Status | Promise<Status>;
 }
 
-/** What the constructor of a node may be told. */
+/** What the constructor of a node may be told. On a board the project file decides, and the node says where they differ. */
 export interface RTOptions {
   /** The node expects to be real-time, and says so when it is not (default true). */
   readonly realtime?: boolean;
-  /**
-   * For rt-launch's command line when started by hand (default fifo, 40): a Node.js program cannot set them itself.
-   * On a board the project file decides.
-   */
-  readonly policy?: "fifo" | "rr";
-  /** 1 to 98. */
-  readonly priority?: number;
+  /** For rt-launch's command line when started by hand (default fifo): a Node.js program cannot set it itself. */
+  readonly policy?: "fifo" | "rr" | undefined;
+  /** 1 to 98 (default 40). */
+  readonly priority?: number | undefined;
 }
 
-/** A node with its own loop in `run`, which looks at `stopping`. */
+/** A node with its own loop in `run`, which looks at `stopping` and calls `alive` in each turn. */
 export abstract class RTNode extends BaseNode {
   readonly realtime: boolean;
-  readonly policy: "fifo" | "rr";
-  readonly priority: number;
+  readonly policy: "fifo" | "rr" | undefined;
+  readonly priority: number | undefined;
   #stopped = false;
 
-  constructor({ realtime = true, policy = "fifo", priority = 40 }: RTOptions = {}) {
+  constructor({ realtime = true, policy, priority }: RTOptions = {}) {
     super();
     // For callers in JavaScript.
-    if (!["fifo", "rr"].includes(policy)) throw new RangeError(`policy is fifo or rr, not ${String(policy)}`);
-    if (!(Number.isInteger(priority) && priority >= 1 && priority <= 98)) {
+    if (policy !== undefined && !["fifo", "rr"].includes(policy)) {
+      throw new RangeError(`policy is fifo or rr, not ${String(policy)}`);
+    }
+    if (priority !== undefined && !(Number.isInteger(priority) && priority >= 1 && priority <= 98)) {
       throw new RangeError(`priority is from 1 to 98, not ${priority}`);
     }
     this.realtime = realtime;
@@ -57,6 +63,17 @@ export abstract class RTNode extends BaseNode {
   /** True once SIGTERM or SIGINT came; also in a loop that never returns to the event loop. */
   get stopping(): boolean {
     return this.#stopped || (addon !== undefined && addon.stopRequested() !== 0);
+  }
+
+  /** Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms. */
+  log(text: string): void {
+    if (addon === undefined) say(text);
+    else addon.log(`${nodeName}: ${text}`);
+  }
+
+  /** For a `run` of one's own: a turn of its loop is over. Counts it, and contents systemd's watchdog. */
+  alive(): void {
+    addon?.alive();
   }
 
   /** Runs the node and leaves the process with its status; never returns. */
@@ -78,33 +95,58 @@ export abstract class RTNode extends BaseNode {
       escaped = STATUS_SOFTWARE;
       failed.settle(STATUS_SOFTWARE);
     });
-    let status = await call("init", () => Promise.race([this.init(), asked.status, failed.status]));
+    const ends = [asked.status, failed.status];
+    let status = await call("init", () => Promise.race([this.init(), ...ends]));
+    if (status === 0 && !this.stopping) {
+      this.#sayWhatDiffers();
+      status = await call("warmUp", () => Promise.race([this.warmUp(), ...ends]));
+    }
     if (status === 0 && !this.stopping) status = await this.#runCritical([insisted.status, failed.status]);
+    addon?.stopping();
     // Bringing the machine to rest is not cut short by anything.
     const last = await call("finalize", () => this.finalize());
     return leave(status || last || escaped);
   }
 
-  /** `run`, or what ends it from outside. */
+  /** `run`, or what ends it from outside; what happened meanwhile is counted and said afterwards. */
   async #runCritical(ends: readonly Promise<Status>[]): Promise<Status> {
-    if (this.realtime) this.#sayWhatIsMissing();
-    const error = addon === undefined ? 0 : addon.started() || addon.catchSignals();
-    if (error !== 0) {
-      say(`RLIMIT_RTTIME or signals cannot be set (errno ${-error})`);
+    const error = addon === undefined ? 0 : addon.catchSignals();
+    if (error !== 0) throw new Error(`sigaction: ${errorName(error)}`);
+    if (addon !== undefined) rehearse(addon);
+    const ready = addon?.ready() ?? 0;
+    if (ready !== 0) {
+      say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);
       return STATUS_SOFTWARE;
     }
+    const collections = addon?.watchCollections() ?? 0;
+    if (collections !== 0) say(`V8's collections are not counted: ${errorName(collections)}`);
     // V8's collector cannot be switched off: collect what start-up left behind (twice: the second takes what the first
     // one's callbacks freed). Needs --expose-gc.
     globalThis.gc?.();
     globalThis.gc?.();
-    return call("run", () => Promise.race([this.run(), ...ends]));
+    const published = addon?.countBegin(nodeName) ?? 0;
+    if (published !== 0) say(`statistics are not published: ${errorName(published)}`);
+    const status = await call("run", () => Promise.race([this.run(), ...ends]));
+    say(describe(this.summary()));
+    return status;
   }
 
-  #sayWhatIsMissing(): void {
-    const lacks = missing();
-    if (lacks.length === 0) return;
-    const how = `rt-launch --policy ${this.policy} --priority ${this.priority} --lock-memory`;
-    say(`not real-time: ${lacks.join("; ")}; start it with ${how}`);
+  /** Ends the counting. */
+  protected summary(): Summary {
+    const values = new Float64Array(new ArrayBuffer(summaryMembers.length * Float64Array.BYTES_PER_ELEMENT));
+    addon?.countEnd(values);
+    return readSummary(values);
+  }
+
+  #sayWhatDiffers(): void {
+    const { policy = "fifo", priority = 40 } = this;
+    const lacks = this.realtime ? missing() : [];
+    if (lacks.length > 0) {
+      const how = `rt-launch --policy ${policy} --priority ${priority} --lock-memory`;
+      say(`not real-time: ${lacks.join("; ")}; start it with ${how}`);
+    }
+    const differs = disagreement(this);
+    if (differs !== undefined) say(differs);
   }
 }
 

@@ -1,19 +1,12 @@
-import { constants } from "node:os";
-import { setTimeout as delay } from "node:timers/promises";
-import { addon } from "./addon.ts";
-import type { Addon } from "./addon.ts";
-import { advance, DUE, NOW } from "./cadence.ts";
-import type { OverrunPolicy } from "./cadence.ts";
-import { RTNode, STATUS_SOFTWARE } from "./node.ts";
+import { addon, errorName } from "./addon.ts";
+import { TimerLoop } from "./by-hand.ts";
+import { loop, overrunPolicies } from "./loop.ts";
+import type { OverrunPolicy } from "./loop.ts";
+import { RTNode } from "./node.ts";
 import type { RTOptions, Status } from "./node.ts";
-import { say } from "./say.ts";
+import type { Summary } from "./report.ts";
 
-export type { OverrunPolicy };
-
-/** Exit status of a node with overrun policy `stop` whose step took longer than its period (EX_TEMPFAIL of sysexits.h). */
-export const STATUS_OVERRUN = 75;
-
-/** Seconds: the loop counts in whole nanoseconds, and a Float64Array holds them exactly up to 2^53. */
+/** Seconds: the loop counts in whole nanoseconds, and a number holds them exactly up to 2^53. */
 const SHORTEST = 1e-9;
 const LONGEST = 9e6;
 
@@ -33,6 +26,7 @@ export abstract class PeriodicNode extends RTNode {
   cycles = 0;
   /** Steps that did not begin in their own period: skipped, or begun late. */
   overruns = 0;
+  #timers: TimerLoop | undefined;
 
   constructor(options: PeriodicOptions) {
     super(options);
@@ -41,7 +35,7 @@ export abstract class PeriodicNode extends RTNode {
       throw new RangeError(`period is a number of seconds above 0, not ${period}`);
     }
     // For callers in JavaScript.
-    if (!["skip", "catch-up", "stop"].includes(overrun)) {
+    if (!overrunPolicies.includes(overrun)) {
       throw new RangeError(`overrun is skip, catch-up or stop, not ${String(overrun)}`);
     }
     this.period = period;
@@ -52,60 +46,16 @@ export abstract class PeriodicNode extends RTNode {
   abstract step(): Status;
 
   override run(): Status | Promise<Status> {
-    // An ArrayBuffer of its own: V8 moves the memory of small typed arrays that have none.
-    const times = new Float64Array(new ArrayBuffer(2 * Float64Array.BYTES_PER_ELEMENT));
-    const period = Math.round(this.period * 1e9);
-    return addon === undefined ? this.#runOnTimers(times, period) : this.#runOnAddon(addon, times, period);
-  }
-
-  #runOnAddon(native: Addon, times: Float64Array, period: number): Status {
-    native.attach(times);
-    native.now();
-    times[DUE] = (times[NOW] ?? 0) + period;
-    while (!this.stopping) {
-      const slept = native.sleepUntil();
-      if (slept === -constants.errno.EINTR) continue;
-      if (slept !== 0) {
-        say(`clock_nanosleep failed (errno ${-slept})`);
-        return STATUS_SOFTWARE;
-      }
-      const status = this.step();
-      if (status !== 0) return atOnce(status);
-      native.now();
-      if (this.#account(times, period)) return STATUS_OVERRUN;
+    if (addon === undefined) {
+      this.#timers = new TimerLoop();
+      return this.#timers.run(this, this.period * 1000, this.overrun);
     }
-    return 0;
+    const error = addon.loopBegin(Math.round(this.period * 1e9), overrunPolicies.indexOf(this.overrun));
+    if (error !== 0) throw new Error(`rtnode_loop_begin: ${errorName(error)}`);
+    return loop(addon, this);
   }
 
-  async #runOnTimers(times: Float64Array, period: number): Promise<Status> {
-    times[DUE] = now() + period;
-    while (!this.stopping) {
-      // At least one turn of the event loop, where signals are heard.
-      await delay(Math.max(0, ((times[DUE] ?? 0) - now()) / 1e6));
-      if (this.stopping) break;
-      const status = this.step();
-      if (status !== 0) return atOnce(status);
-      times[NOW] = now();
-      if (this.#account(times, period)) return STATUS_OVERRUN;
-    }
-    return 0;
+  protected override summary(): Summary {
+    return this.#timers?.summary() ?? super.summary();
   }
-
-  /** Counts a step that ended; true when the node must stop for an overrun. */
-  #account(times: Float64Array, period: number): boolean {
-    this.cycles += 1;
-    const missed = advance(times, period, this.overrun);
-    this.overruns += missed;
-    return missed > 0 && this.overrun === "stop";
-  }
-}
-
-/** A status that is there; an async `step` would look like one that ended well. */
-function atOnce(status: unknown): Status {
-  if (typeof status === "number") return status;
-  throw new TypeError(`step returned ${String(status)}; it must return an integer, at once`);
-}
-
-function now(): number {
-  return Number(process.hrtime.bigint());
 }

@@ -1,34 +1,26 @@
-// Writes down once a second where the joint is. Not real-time: it may print and wait.
-import { DatagramSocket, PeriodicNode } from "rtnode";
+// Says once a second where the joint is. Not real-time.
+import { PeriodicNode, Subscriber } from "rtnode";
+import records from "./messages/records.json" with { type: "json" };
 
 class Logger extends PeriodicNode {
-  #socket: DatagramSocket | undefined;
-  #state = "no message yet";
+  readonly #state = new Subscriber("joint_state", records.joint_state);
 
   constructor() {
-    super({ period: 0.1, realtime: false });
+    super({ period: 1, realtime: false });
   }
 
   override init(): number {
-    this.#socket = new DatagramSocket("logger");
     return 0;
   }
 
   override step(): number {
-    const socket = this.#socket;
-    if (socket === undefined) return 1;
-    // Takes all that came since; a negative length means that there is no more.
-    for (let length = socket.receive(); length > 0; length = socket.receive()) {
-      const view = new DataView(socket.buffer.buffer, 0, length);
-      const [target, position] = [view.getFloat64(8, true), view.getFloat64(16, true)];
-      this.#state = `target ${target.toFixed(3)} rad, position ${position.toFixed(3)} rad`;
-    }
-    if (this.cycles % 10 === 0) process.stdout.write(`${this.#state}\n`);
+    const { target, position } = this.#state.message;
+    if (this.#state.receive() < 0) this.log("no message yet");
+    else this.log(`target ${target.toFixed(3)} rad, position ${position.toFixed(3)} rad`);
     return 0;
   }
 
   override finalize(): number {
-    this.#socket?.close();
     return 0;
   }
 }

@@ -5,18 +5,18 @@ A node derives from :class:`PeriodicNode` (a step every period) or :class:`RTNod
 file, by hand ``python3 node.py`` does, and the node says once what it could not get.
 """
 
-from ._datagram import DatagramSocket, runtime_dir
 from ._identity import Identity
 from ._node import STATUS_SOFTWARE, BaseNode, RTNode
 from ._periodic import STATUS_OVERRUN, PeriodicNode
+from ._topic import Publisher, Subscriber
 
 __all__ = [
     "STATUS_OVERRUN",
     "STATUS_SOFTWARE",
     "BaseNode",
-    "DatagramSocket",
     "Identity",
     "PeriodicNode",
+    "Publisher",
     "RTNode",
-    "runtime_dir",
+    "Subscriber",
 ]

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 
 from . import _process
 from ._identity import identify
+from ._report import describe
+from ._runtime import runtime
 
 STATUS_SOFTWARE = 70
 """Exit status for an exception that escaped, and for a result that is no int (EX_SOFTWARE of sysexits.h)."""
@@ -20,7 +22,7 @@ class _Stop(BaseException):
 
 
 class BaseNode(ABC):
-    """What a node has: three calls, each returning 0, or a status that stops the node in order and becomes its exit status."""
+    """What a node has: calls that return 0, or a status that stops the node in order and becomes its exit status."""
 
     __slots__ = ("identity",)
 
@@ -32,6 +34,10 @@ class BaseNode(ABC):
     def init(self):
         """All that may wait: opening devices, reading files, allocating."""
 
+    def warm_up(self):
+        """Called after `init`, before anything counts: run here what the loop will, often, without moving anything."""
+        return 0
+
     @abstractmethod
     def run(self):
         """The node's work, until `stopping`."""
@@ -42,19 +48,19 @@ class BaseNode(ABC):
 
 
 class RTNode(BaseNode):
-    """A node with its own loop in `run`, which looks at `stopping`.
+    """A node with its own loop in `run`, which looks at `stopping` and calls `alive` in each turn.
 
-    ``realtime``, ``policy`` (fifo or rr) and ``priority`` (1 to 98) count when the file is started by hand; under
-    ``rt-launch`` the project file decides, and they only say that the node expects to be real-time.
+    ``realtime``, ``policy`` (fifo or rr; default fifo) and ``priority`` (1 to 98; default 40) count when the file is
+    started by hand. Under ``rt-launch`` the project file decides, and the node says where they differ.
     """
 
     __slots__ = ("_interruptible", "_looping", "_signals", "policy", "priority", "realtime", "stopping")
 
-    def __init__(self, realtime=True, policy="fifo", priority=40):
+    def __init__(self, realtime=True, policy=None, priority=None):
         super().__init__()
-        if policy not in ("fifo", "rr"):
+        if policy not in (None, "fifo", "rr"):
             raise ValueError(f"policy is fifo or rr, not {policy!r}")
-        if not 1 <= priority <= 98:
+        if priority is not None and not 1 <= priority <= 98:
             raise ValueError(f"priority is from 1 to 98, not {priority!r}")
         self.realtime = realtime
         self.policy = policy
@@ -65,6 +71,14 @@ class RTNode(BaseNode):
         self._looping = False
         self._signals = 0
 
+    def log(self, text):
+        """Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms."""
+        return runtime.log(f"{self.identity.node}: {text}")
+
+    def alive(self):
+        """For a `run` of one's own: a turn of its loop is over. Counts it, and contents systemd's watchdog."""
+        runtime.alive()
+
     def main(self):
         """Runs the node and leaves the process with its status; never returns."""
         status = self._live()
@@ -74,6 +88,7 @@ class RTNode(BaseNode):
         except (OSError, ValueError):
             # Nobody reads any more, or the node closed it: there is nobody to tell.
             status = status or STATUS_SOFTWARE
+        runtime.flush()
         # Tearing the interpreter down would collect once more and touch every page.
         os._exit(status if 0 <= status <= 255 else 255)
 
@@ -84,23 +99,36 @@ class RTNode(BaseNode):
             signal.signal(signal.SIGXCPU, self._on_runaway)
         status = self._call("init", self.init)
         if status == 0 and not self.stopping:
+            self._say_what_differs()
+            status = self._call("warm_up", self.warm_up)
+        if status == 0 and not self.stopping:
             status = self._in_critical_section()
         # Bringing the machine to rest is not cut short by a second SIGTERM.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        runtime.stopping()
         last = self._call("finalize", self.finalize)
         # The first status that was not 0 is the one that counts.
         return status or last
 
+    def _say(self, text):
+        _process.say(self.identity.node, text)
+
+    def _say_what_differs(self):
+        lacks = _process.missing(self.policy or "fifo", self.priority or 40) if self.realtime else []
+        if lacks:
+            self._say("not real-time: " + "; ".join(lacks) + "; start it with rt-launch")
+        differs = _process.disagreement(self.realtime, self.policy, self.priority)
+        if differs:
+            self._say(differs)
+        if not runtime.is_native:
+            self._say("there is no librtnode.so: Python keeps the time, and topics reach nobody")
+
     def _in_critical_section(self):
-        """`run` with the collector off; what it did nevertheless is said afterwards."""
-        if self.realtime:
-            lacks = _process.missing(self.policy, self.priority)
-            if lacks:
-                _process.say(self.identity.node, "not real-time: " + "; ".join(lacks) + "; start it with rt-launch")
-        error = _process.limit_run_time()
+        """`run` with the collector off; what it did nevertheless is counted and said afterwards."""
+        error = runtime.ready()
         if error:
-            _process.say(self.identity.node, f"RLIMIT_RTTIME cannot be set: {os.strerror(error)}")
+            self._say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
             return STATUS_SOFTWARE
         threshold = gc.get_threshold()
         gc.collect()
@@ -108,13 +136,20 @@ class RTNode(BaseNode):
         gc.disable()
         # Libraries switch the collector on again; without a threshold that changes nothing.
         gc.set_threshold(0)
-        before = _collections()
+        gc.callbacks.append(_count_collection)
+        error = runtime.count_begin(self.identity.node)
+        if error:
+            self._say(f"statistics are not published: {os.strerror(-error)}")
         # From here on `run` looks at `stopping`: it is not torn apart in the middle of a step.
         self._looping = True
         status = self._call("run", self.run)
-        collected = _collections() - before
-        if collected or gc.isenabled():
-            _process.say(self.identity.node, f"the collector was switched on in run and ran {collected} times")
+        summary = runtime.count_end()
+        gc.callbacks.remove(_count_collection)
+        if summary.collections or gc.isenabled():
+            self._say(f"the collector was switched on in run and ran {summary.collections} times")
+        garbage = gc.collect()
+        runtime.count_garbage(garbage)
+        self._say(describe(summary, garbage))
         gc.set_threshold(*threshold)
         gc.unfreeze()
         return status
@@ -132,11 +167,11 @@ class RTNode(BaseNode):
             self._interruptible = False
             if isinstance(error, SystemExit) and isinstance(error.code, (int, type(None))):
                 return error.code or 0
-            _process.say(self.identity.node, f"{name}: {traceback.format_exc().rstrip()}")
+            self._say(f"{name}: {traceback.format_exc().rstrip()}")
             return STATUS_SOFTWARE
         if isinstance(status, int):
             return int(status)
-        _process.say(self.identity.node, f"{name} returned {status!r}; it must return an int, 0 for all well")
+        self._say(f"{name} returned {status!r}; it must return an int, 0 for all well")
         return STATUS_SOFTWARE
 
     def _on_signal(self, number, frame):
@@ -150,10 +185,11 @@ class RTNode(BaseNode):
         # Blocking starts RLIMIT_RTTIME anew, and the kernel has raised its soft limit by a second: without both, finalize
         # would be killed at the hard limit.
         time.sleep(0.001)
-        _process.limit_run_time()
+        runtime.limit_run_time()
         if self._interruptible:
             raise RuntimeError("ran longer without blocking than its rttime allows (SIGXCPU)")
 
 
-def _collections():
-    return sum(generation["collections"] for generation in gc.get_stats())
+def _count_collection(phase, info):
+    if phase == "stop":
+        runtime.count_collection()

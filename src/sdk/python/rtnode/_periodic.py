@@ -1,15 +1,16 @@
 """A step every period, on absolute time."""
 
-import errno
-import os
+import gc
 from abc import abstractmethod
 
-from . import _clock
 from ._node import RTNode
+from ._runtime import INTERRUPTED, OVERRUN, complain, runtime
 
 # Seconds: the loop counts in whole nanoseconds; the longest is that of the TypeScript SDK.
 _SHORTEST = 1e-9
 _LONGEST = 9e6
+
+_POLICIES = ("skip", "catch-up", "stop")  # enum rtnode_overrun
 
 STATUS_OVERRUN = 75
 """Exit status of a node with overrun policy `stop` whose step took longer than its period (EX_TEMPFAIL of sysexits.h)."""
@@ -24,11 +25,11 @@ class PeriodicNode(RTNode):
 
     __slots__ = ("cycles", "overrun", "overruns", "period")
 
-    def __init__(self, period, overrun="skip", realtime=True, policy="fifo", priority=40):
+    def __init__(self, period, overrun="skip", realtime=True, policy=None, priority=None):
         super().__init__(realtime=realtime, policy=policy, priority=priority)
         if not _SHORTEST <= period <= _LONGEST:
             raise ValueError(f"period is a number of seconds above 0, not {period!r}")
-        if overrun not in ("skip", "catch-up", "stop"):
+        if overrun not in _POLICIES:
             raise ValueError(f"overrun is skip, catch-up or stop, not {overrun!r}")
         self.period = period
         self.overrun = overrun
@@ -42,30 +43,23 @@ class PeriodicNode(RTNode):
         """One cycle. No waiting, no files; 0 to go on."""
 
     def run(self):
-        period = round(self.period * 1e9)
-        now, sleep_until, step, policy = _clock.now, _clock.sleep_until, self.step, self.overrun
-        due = now() + period
+        complain(runtime.loop_begin(round(self.period * 1e9), _POLICIES.index(self.overrun)), "rtnode_loop_begin")
+        wait, step, isenabled = runtime.wait, self.step, gc.isenabled
         while not self.stopping:
-            error = sleep_until(due)
-            if error == errno.EINTR:
-                continue
-            if error:
-                raise OSError(error, os.strerror(error))
+            missed = wait()
+            if missed:
+                if missed == INTERRUPTED:
+                    continue
+                if missed == OVERRUN:
+                    self.overruns += 1
+                    return STATUS_OVERRUN
+                complain(missed, "rtnode_loop_wait")
+                self.overruns += missed
             status = step()
             if status != 0:
                 return status
             self.cycles += 1
-            due += period
-            late = now() - due
-            if late < 0:
-                continue
-            if policy == "stop":
-                self.overruns += 1
-                return STATUS_OVERRUN
-            if policy == "skip":
-                missed = late // period + 1
-                self.overruns += missed
-                due += missed * period
-            else:
-                self.overruns += 1
+            if isenabled():
+                gc.disable()
+                self.log("step switched the collector on; it is off again")
         return 0

@@ -2,10 +2,10 @@
 
 import contextlib
 import os
-import resource
 import sys
 
-_POLICIES = {"other": 0, "fifo": 1, "rr": 2, "deadline": 6}  # linux/sched.h
+_POLICIES = {"other": 0, "fifo": 1, "rr": 2, "batch": 3, "idle": 5, "deadline": 6}  # linux/sched.h
+_REALTIME = ("fifo", "rr", "deadline")
 _RESET_ON_FORK = 0x40000000
 
 
@@ -21,8 +21,11 @@ def launched():
     return os.environ.get("RTNODE_LAUNCHED") == "1"
 
 
-def _policy_now():
-    return os.sched_getscheduler(0) & ~_RESET_ON_FORK
+def _scheduling():
+    """The policy's name and the priority that the kernel has for this thread."""
+    number = os.sched_getscheduler(0) & ~_RESET_ON_FORK
+    name = next((name for name, value in _POLICIES.items() if value == number), str(number))
+    return name, os.sched_getparam(0).sched_priority
 
 
 def _locked_kib():
@@ -34,12 +37,12 @@ def _locked_kib():
 
 
 def _set_policy(policy, priority):
-    """Asks for the policy; what came of it is read back by the caller."""
+    """Asks for the policy; a phrase when it was refused or did not stick."""
     try:
         os.sched_setscheduler(0, _POLICIES[policy] | _RESET_ON_FORK, os.sched_param(priority))
     except OSError as error:
         return f"policy {policy} priority {priority} was refused ({error.strerror})"
-    return f"policy {policy} did not stick"
+    return None if _scheduling() == (policy, priority) else f"policy {policy} did not stick"
 
 
 def missing(policy, priority):
@@ -48,25 +51,25 @@ def missing(policy, priority):
         return ["no real-time scheduling on this system"]
     lacks = []
     if launched():
-        if _policy_now() not in (_POLICIES["fifo"], _POLICIES["rr"], _POLICIES["deadline"]):
+        if _scheduling()[0] not in _REALTIME:
             lacks.append("the launch options give it no real-time policy")
     else:
-        reason = _set_policy(policy, priority)
-        if _policy_now() != _POLICIES[policy]:
-            lacks.append(reason)
+        refused = _set_policy(policy, priority)
+        if refused:
+            lacks.append(refused)
     if not _locked_kib():
         lacks.append("memory is not locked")
     return lacks
 
 
-def limit_run_time():
-    """Start-up is over: RLIMIT_RTTIME becomes what rt-launch was asked for (its --startup). 0 or an errno."""
-    text = os.environ.get("RTNODE_RTTIME")
-    if text is None:
-        return 0
-    limit = (int(text), 2 * int(text))
-    try:
-        resource.setrlimit(resource.RLIMIT_RTTIME, limit)
-    except OSError as error:
-        return error.errno
-    return 0
+def disagreement(realtime, policy, priority):
+    """Where the project file, whose word holds, and the constructor say different things: a sentence, or None."""
+    if not launched() or not hasattr(os, "sched_getscheduler"):
+        return None
+    now, now_priority = _scheduling()
+    if not realtime:
+        asked = None if now not in _REALTIME else "not real-time"
+    else:
+        differs = now in _REALTIME and (policy not in (None, now) or priority not in (None, now_priority))
+        asked = f"{policy or now} {priority or now_priority}" if differs else None
+    return asked and f"the project file's {now} {now_priority} holds; the constructor says {asked}"

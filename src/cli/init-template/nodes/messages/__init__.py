@@ -1,0 +1,1 @@
+"""The records of the topics, for all nodes: records.json."""

@@ -1,0 +1,40 @@
+#include "notify.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+int notify_open(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    if (!path || !*path)
+        return -ENOENT;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(path);
+    if (length >= sizeof address.sun_path || (*path != '/' && *path != '@'))
+        return -EINVAL;
+    memcpy(address.sun_path, path, length);
+    /* An abstract socket (unix(7)). */
+    if (*path == '@')
+        address.sun_path[0] = '\0';
+    int notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (notify < 0)
+        return -errno;
+    if (connect(notify, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length))) {
+        int error = -errno;
+        close(notify);
+        return error;
+    }
+    return notify;
+}
+
+int notify_send(int notify, const char *message)
+{
+    if (notify < 0)
+        return 0;
+    return send(notify, message, strlen(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}

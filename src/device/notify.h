@@ -1,0 +1,11 @@
+/* systemd's notification protocol: sd_notify(3), "Notes". */
+#ifndef RTNODE_NOTIFY_H
+#define RTNODE_NOTIFY_H
+
+/* A socket to whoever started this process and wants to hear of it: -ENOENT when nobody does, else -errno. */
+int notify_open(void);
+
+/* Sends a message such as "READY=1"; 0 also when there is no socket (a negative one). */
+int notify_send(int notify, const char *message);
+
+#endif

@@ -1,0 +1,67 @@
+#include "stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "runtime-dir.h"
+
+enum { ATTEMPTS = 1000 };
+
+static int map_file(const char *path, struct stats **stats)
+{
+    /* Anybody may look; what others may do to the folder decides who can. */
+    int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (file < 0)
+        return -errno;
+    int error = ftruncate(file, sizeof **stats) ? -errno : 0;
+    void *memory = error ? MAP_FAILED : mmap(NULL, sizeof **stats, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (!error && memory == MAP_FAILED)
+        error = -errno;
+    close(file);
+    *stats = memory;
+    return error;
+}
+
+int stats_create(const char *name, struct stats **stats)
+{
+    char path[PATH_MAX], made[PATH_MAX], ending[40];
+    snprintf(ending, sizeof ending, ".%d.new", getpid());
+    int error = runtime_path(path, name, ".stats");
+    if (!error)
+        error = runtime_path(made, name, ending);
+    if (!error)
+        error = map_file(made, stats);
+    if (error)
+        return error;
+    /* Written to, not only mapped: where the processor does not mark pages as written itself, the first write faults. */
+    memset(*stats, 0, sizeof **stats);
+    memcpy((*stats)->magic, STATS_MAGIC, sizeof (*stats)->magic);
+    (*stats)->size = sizeof **stats;
+    (*stats)->pid = (uint32_t)getpid();
+    if (rename(made, path)) {
+        error = -errno;
+        unlink(made);
+        munmap(*stats, sizeof **stats);
+        *stats = NULL;
+    }
+    return error;
+}
+
+int stats_copy(const struct stats *file, struct stats *copy)
+{
+    if (memcmp(file->magic, STATS_MAGIC, sizeof file->magic) || file->size != sizeof *file)
+        return -EPROTO;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        uint64_t before = __atomic_load_n(&file->sequence, __ATOMIC_ACQUIRE);
+        memcpy(copy, file, sizeof *copy);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        uint64_t after = __atomic_load_n(&file->sequence, __ATOMIC_RELAXED);
+        if (before == after && before % 2 == 0)
+            return 0;
+    }
+    return -EAGAIN;
+}

@@ -1,0 +1,127 @@
+"""What stands in for librtnode.so where there is none: the same calls, in Python. Nobody else can see the statistics."""
+
+import errno
+import resource
+import sys
+import time
+
+_BINS = 100_000  # one per microsecond; the last one holds all that is longer
+
+
+class _Histogram:
+    """Times in microseconds."""
+
+    __slots__ = ("_bins", "_count", "_max")
+
+    def __init__(self):
+        self._bins = [0] * _BINS
+        self._count = 0
+        self._max = 0
+
+    def add(self, ns):
+        self._bins[min(max(-(-ns // 1000) - 1, 0), _BINS - 1)] += 1
+        self._count += 1
+        self._max = max(self._max, ns)
+
+    def quantile(self, share):
+        seen = 0
+        for limit, count in enumerate(self._bins, 1):
+            seen += count
+            if seen and seen >= share * self._count:
+                return min(limit, self._max / 1000) if limit < _BINS else self._max / 1000
+        return 0
+
+    def times(self, kind):
+        return kind(self.quantile(0.5), self.quantile(0.99), self.quantile(0.999), self._max / 1000)
+
+
+class Runtime:
+    """See rtnode.h for what each call does."""
+
+    is_native = False
+
+    def __init__(self, summary, times):
+        self._summary = summary
+        self._times = times
+        self._counting = False
+
+    def ready(self):
+        return 0
+
+    def limit_run_time(self):
+        return 0
+
+    def stopping(self):
+        return 0
+
+    def flush(self):
+        pass
+
+    def log(self, text):
+        print(text, file=sys.stderr, flush=True)
+        return 0
+
+    def count_begin(self, name):
+        self._counting = True
+        self._cycles = self._overruns = self._collections = self._garbage = 0
+        self._wakeup, self._execution = _Histogram(), _Histogram()
+        self._usage = self._read_usage()
+        return 0
+
+    def count_end(self):
+        self._counting = False
+        counts = [now - before for now, before in zip(self._read_usage(), self._usage)]
+        times = self._wakeup.times(self._times), self._execution.times(self._times)
+        return self._summary(self._cycles, self._overruns, *counts, 0, self._collections, *times)
+
+    def count_collection(self):
+        if self._counting:
+            self._collections += 1
+
+    def count_garbage(self, objects):
+        self._garbage = objects
+
+    def alive(self):
+        self._cycles += 1
+
+    def loop_begin(self, period, overrun):
+        self._period, self._overrun = period, overrun
+        self._due = time.monotonic_ns() + period
+        self._woken = None
+        self._missed = 0
+        return 0
+
+    def wait(self):
+        if self._woken is not None:
+            self._end_step(time.monotonic_ns())
+            if self._missed and self._overrun == 2:
+                return -errno.ETIME
+        left = self._due - time.monotonic_ns()
+        if left > 0:
+            # Python goes on sleeping after a signal, which would make the node deaf for a period: short naps.
+            time.sleep(min(left / 1e9, 0.1))
+            if time.monotonic_ns() < self._due:
+                return -errno.EINTR
+            self._wakeup.add(time.monotonic_ns() - self._due)
+        self._woken = time.monotonic_ns()
+        missed, self._missed = self._missed, 0
+        return missed
+
+    def _end_step(self, now):
+        self._execution.add(now - self._woken)
+        self._woken = None
+        self._cycles += 1
+        self._due += self._period
+        late = now - self._due
+        if late < 0:
+            return
+        missed = late // self._period + 1 if self._overrun == 0 else 1
+        if self._overrun == 0:
+            self._due += missed * self._period
+        self._overruns += missed
+        self._missed += missed
+
+    @staticmethod
+    def _read_usage():
+        usage = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
+        return usage.ru_minflt, usage.ru_majflt, usage.ru_nivcsw

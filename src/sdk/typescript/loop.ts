@@ -1,0 +1,57 @@
+import { constants } from "node:os";
+import type { Addon } from "./addon.ts";
+import { errorName } from "./addon.ts";
+import type { Status } from "./node.ts";
+
+/** What happens when a step ends after the next one was due, in the order of enum rtnode_overrun (rtnode.h). */
+export const overrunPolicies = ["skip", "catch-up", "stop"] as const;
+
+export type OverrunPolicy = (typeof overrunPolicies)[number];
+
+/** Exit status of a node with overrun policy `stop` whose step took longer than its period (EX_TEMPFAIL of sysexits.h). */
+export const STATUS_OVERRUN = 75;
+
+const { ECANCELED, ETIME } = constants.errno;
+
+/** What is called every period. */
+export interface Stepping {
+  step(): Status;
+  cycles: number;
+  overruns: number;
+}
+
+/** Calls `step` every period until it returns a status other than 0, or the process is asked to stop. */
+export function loop(native: Addon, node: Stepping): Status {
+  for (;;) {
+    const missed = native.wait();
+    if (missed !== 0) {
+      if (missed === -ECANCELED) return 0;
+      if (missed === -ETIME) {
+        node.overruns += 1;
+        return STATUS_OVERRUN;
+      }
+      if (missed < 0) throw new Error(`rtnode_loop_wait: ${errorName(missed)}`);
+      node.overruns += missed;
+    }
+    const status = node.step();
+    if (status !== 0) return atOnce(status);
+    node.cycles += 1;
+  }
+}
+
+/** Turns of the rehearsal: V8 has compiled the loop after fewer. */
+const REHEARSAL_TURNS = 3000;
+const REHEARSAL_PERIOD_NS = 10_000;
+
+/** Runs the loop with nothing in it, so that V8 compiles it before anything counts. */
+export function rehearse(native: Addon): void {
+  const nothing: Stepping = { cycles: 0, overruns: 0, step: () => (nothing.cycles < REHEARSAL_TURNS ? 0 : 1) };
+  native.loopBegin(REHEARSAL_PERIOD_NS, overrunPolicies.indexOf("skip"));
+  loop(native, nothing);
+}
+
+/** A status that is there; an async `step` would look like one that ended well. */
+export function atOnce(status: unknown): Status {
+  if (typeof status === "number") return status;
+  throw new TypeError(`step returned ${String(status)}; it must return an integer, at once`);
+}
