@@ -6,11 +6,24 @@ import { bundleName } from "./scanned-node.ts";
 /** Where the active release lies on the board. */
 const NODES_DIR = "/opt/rtnode/current/nodes";
 
+const MEBIBYTE = 1024 ** 2;
+
 /**
  * A node's launch options as rt-launch reads them with `--config`: `NAME VALUE` lines with the words of its command
- * line, in a fixed order. Throws RTK_BUNDLE_CONF when a value cannot stand on one line.
+ * line, in a fixed order. `sdk`: its program has the SDK, so it says when it is ready. Throws RTK_BUNDLE_WATCHDOG when the
+ * node is to content a watchdog without it, and RTK_BUNDLE_CONF when a value cannot stand on one line.
  */
-export function launchConf(node: NodeConfig): string {
+export function launchConf(node: NodeConfig, sdk: boolean): string {
+  if (node.watchdog !== null && !sdk) {
+    throw new RtkitError(
+      "RTK_BUNDLE_WATCHDOG",
+      `node ${node.name} has a watchdog, and nothing in it that contents it`,
+      {
+        hint: "use the SDK (rtnode; librtnode.so for executables), or remove watchdog",
+        exitStatus: 2,
+      },
+    );
+  }
   const [program, ...args] = commandLine(node);
   const lines: (readonly [string, string?])[] = [
     ...scheduleLines(node.schedule),
@@ -23,6 +36,8 @@ export function launchConf(node: NodeConfig): string {
       .toSorted()
       .map((name) => ["env", `${name}=${node.env[name]}`] as const),
     ["restart", node.restart],
+    ...(sdk ? [["notify"] as const] : []),
+    ...(node.watchdog === null ? [] : [["watchdog", formatNanoseconds(wholeMicroseconds(node.watchdog))] as const]),
     ...(node.groups.length === 0 ? [] : [["groups", node.groups.join(",")] as const]),
     ["program", program],
     ...args.map((arg) => ["arg", arg] as const),
@@ -70,7 +85,7 @@ function commandLine(node: NodeConfig): [string, ...string[]] {
       // Unbuffered, so that the journal has a line when it was printed; no byte code: the release is read-only.
       return ["/usr/bin/python3", "-u", "-B", bundle, ...node.args];
     case "typescript":
-      return ["/usr/bin/node", ...v8Flags(node.schedule), bundle, ...node.args];
+      return ["/usr/bin/node", ...v8Flags(node), bundle, ...node.args];
     case "native":
       return [bundle, ...node.args];
   }
@@ -78,10 +93,19 @@ function commandLine(node: NodeConfig): [string, ...string[]] {
 
 /**
  * For a real-time loop V8 collects on the main thread alone, whose policy is the node's, and can be told to collect
- * before the loop starts (`gc()`); helper threads are not real-time and would be waited for.
+ * before the loop starts (`gc()`); helper threads are not real-time and would be waited for. Its young generation is as
+ * large from the start as the node's heap is to be: what a loop allocates has room there for long.
  */
-function v8Flags({ policy }: Schedule): string[] {
-  return ["fifo", "rr", "deadline"].includes(policy) ? ["--single-threaded-gc", "--expose-gc"] : [];
+function v8Flags({ schedule, memory }: NodeConfig): string[] {
+  if (!["fifo", "rr", "deadline"].includes(schedule.policy)) return [];
+  const size = Math.ceil(memory.heap / MEBIBYTE);
+  const sized = size === 0 ? [] : [`--min-semi-space-size=${size}`, `--max-semi-space-size=${size}`];
+  return ["--single-threaded-gc", "--expose-gc", ...sized];
+}
+
+/** systemd's times have no smaller unit (systemd.time(7)). */
+function wholeMicroseconds(nanoseconds: number): number {
+  return Math.ceil(nanoseconds / 1000) * 1000;
 }
 
 /** A duration with the largest unit that divides it: `500us`. */

@@ -32,9 +32,11 @@ const MACHINES: Readonly<Record<number, string>> = {
 /** Checks that the board can run the executable. Throws RTK_BUNDLE_NOT_ELF or RTK_BUNDLE_EXECUTABLE. */
 export async function scanNative(project: Project, node: NodeConfig): Promise<ScannedNode> {
   const bytes = await readFile(node.entry);
-  throwIfAny(executableErrors(parseElf(bytes, node.entry), project.board, node.entry));
+  const elf = parseElf(bytes, node.entry);
+  throwIfAny(executableErrors(elf, project.board, node.entry));
   return {
     node,
+    sdk: elf.needed.includes("librtnode.so"),
     imports: [],
     warnings: [],
     step: {

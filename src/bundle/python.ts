@@ -70,6 +70,7 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
   const dependencies = pythonPackages(result);
   return {
     node,
+    sdk: result.sdk,
     imports: result.imports.map((item) => ({
       module: item.module,
       neededBy: item.neededBy,

@@ -19,10 +19,10 @@ const FORMAT = 1;
  */
 export function releaseStep(project: Project, scanned: readonly ScannedNode[], bundles: readonly StepOutput[]): Step {
   const nodes = scanned
-    .map(({ node }, index) => {
+    .map(({ node, sdk }, index) => {
       const record = bundles[index]?.files[bundleName(node)];
       if (record === undefined) throw new Error(`the bundle of node ${node.name} is missing`);
-      const conf = launchConf(node);
+      const conf = launchConf(node, sdk);
       const source = join(bundles[index]?.dir ?? "", bundleName(node));
       return { node, conf, source, entry: manifestEntry(node, record, conf) };
     })

@@ -10,6 +10,8 @@ export interface ScannedNode {
   readonly step: Step;
   /** Python's top-level modules that nothing but the image can provide, sorted by name. */
   readonly imports: readonly ImageImport[];
+  /** Its program has the SDK (or librtnode.so), which tells systemd when it is ready and that it goes on. */
+  readonly sdk: boolean;
   /** What works otherwise in a bundle than beside its sources. */
   readonly warnings: readonly BundleWarning[];
 }

@@ -35,6 +35,7 @@ export async function scanTypescript(project: Project, node: NodeConfig, options
   const dependencies = await npmPackages(dir, built.metafile);
   return {
     node,
+    sdk: Object.keys(inputs).some((name) => name.startsWith(`${SDK_NAMESPACE}:`)),
     imports: [],
     warnings: [...built.warnings, ...warnings].map(({ place, text }) => ({
       where: movePlace(place, dir, project.dir),

@@ -61,6 +61,8 @@ export interface NodeConfig {
   readonly memory: MemoryConfig;
   readonly limits: LimitsConfig;
   readonly restart: "no" | "on-failure" | "always";
+  /** How long the node's loop may stand still before the board restarts it, nanoseconds; null for no watchdog. */
+  readonly watchdog: number | null;
   /** Supplementary groups for devices (`gpio`, `i2c`, …). */
   readonly groups: readonly string[];
 }

@@ -97,6 +97,11 @@ const node = z.strictObject({
     .enum(["no", "on-failure", "always"])
     .optional()
     .describe("When the board starts the node again after it ended. Default: `on-failure`."),
+  watchdog: duration
+    .optional()
+    .describe(
+      "How long the node's loop may stand still before systemd ends and restarts it, at least 200ms. For nodes that use the SDK; a loop that waits for its next period does not stand still. Default: no watchdog.",
+    ),
   groups: z.array(z.enum(DEVICE_GROUPS)).optional().describe("Groups that own the devices the node opens."),
 });
 

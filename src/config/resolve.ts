@@ -1,5 +1,14 @@
 import type { ProjectFacts } from "./facts.ts";
-import type { Board, LimitsConfig, MemoryConfig, NodeConfig, Project, Schedule, SchedulePolicy } from "./model.ts";
+import type {
+  Board,
+  LimitsConfig,
+  MemoryConfig,
+  NodeConfig,
+  Project,
+  Runtime,
+  Schedule,
+  SchedulePolicy,
+} from "./model.ts";
 import type { NodeInput, ProjectInput } from "./project-schema.ts";
 import { runtimeOf } from "./rules/entry.ts";
 import { isRealtime } from "./rules/schedule.ts";
@@ -18,8 +27,11 @@ const DEFAULT_RTTIME = 1e9;
 /** Default of `memory.stack`: the frames of a loop's deepest call, several times over. */
 const DEFAULT_STACK = 512 * KIB;
 
-/** Default of `memory.heap`: what an interpreter and a node's working set allocate in small pieces after start-up. */
-const DEFAULT_HEAP = 16 * MIB;
+/**
+ * Default of `memory.heap`: what an interpreter and a node's working set allocate in small pieces after start-up. Of
+ * TypeScript it is also the young generation: at 32 MiB V8 did not collect in 20,000 cycles at 1 kHz that allocated.
+ */
+const DEFAULT_HEAPS: Readonly<Record<Runtime, number>> = { python: 16 * MIB, typescript: 32 * MIB, native: 16 * MIB };
 
 /** Debian's ssh port, and the one user of the image. */
 const DEFAULT_TARGET = { user: "robot", port: 22 };
@@ -65,9 +77,10 @@ function resolveNode(name: string, node: NodeInput, entry: string): NodeConfig {
     args: node.args ?? [],
     env: node.env ?? {},
     schedule: resolveSchedule(node.schedule ?? {}),
-    memory: resolveMemory(node),
+    memory: resolveMemory(node, runtimeOf(entry)),
     limits: resolveLimits(node),
     restart: node.restart ?? "on-failure",
+    watchdog: node.watchdog ?? null,
     groups: [...new Set(node.groups)].toSorted(),
   };
 }
@@ -93,13 +106,13 @@ function resolvePolicy(schedule: NonNullable<NodeInput["schedule"]>): SchedulePo
   }
 }
 
-function resolveMemory({ schedule, memory }: NodeInput): MemoryConfig {
+function resolveMemory({ schedule, memory }: NodeInput, runtime: Runtime): MemoryConfig {
   const realtime = isRealtime(schedule?.policy);
   const lock = memory?.lock ?? realtime;
   return {
     lock,
     stack: memory?.stack ?? (realtime && lock ? DEFAULT_STACK : 0),
-    heap: memory?.heap ?? (realtime && lock ? DEFAULT_HEAP : 0),
+    heap: memory?.heap ?? (realtime && lock ? DEFAULT_HEAPS[runtime] : 0),
   };
 }
 

@@ -9,6 +9,7 @@ import { hostname } from "./names.ts";
 import { overlays } from "./overlays.ts";
 import * as schedule from "./schedule.ts";
 import { targets } from "./targets.ts";
+import { watchdog } from "./watchdog.ts";
 
 /** All rules about a project whose shape is right as far as it goes. Without a board, those that need it are left out. */
 export function projectRules(
@@ -30,6 +31,7 @@ export function projectRules(
   if (board !== undefined) schedule.deadlineBandwidth(scheduled, board, report);
   for (const [name, node] of nodes) {
     prefault(name, node, report);
+    watchdog(name, node, report);
     const fact = facts.entries.get(name);
     if (fact !== undefined) entry(name, node.entry, fact, facts.dir, report);
   }
