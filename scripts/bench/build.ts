@@ -5,16 +5,17 @@
 import { appendFile, cp, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { exec } from "../src/core/exec.ts";
-import { removeTree } from "../src/core/remove.ts";
-import { rtkitRoot } from "../src/core/paths.ts";
-import { formatMs } from "../src/core/units.ts";
-import { aptSources } from "../src/rootfs/apt.ts";
-import { foreignPrograms, gatherForeign } from "../src/rootfs/foreign.ts";
-import { lockPath, readLock } from "../src/rootfs/lock-file.ts";
-import { chooseMirror } from "../src/rootfs/mirror.ts";
-import { namespace } from "../src/rootfs/namespace.ts";
-import { dispatcherPath } from "../src/rootfs/native.ts";
+import { exec } from "../../src/core/exec.ts";
+import { removeTree } from "../../src/core/remove.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { formatMs } from "../../src/core/units.ts";
+import { aptSources } from "../../src/rootfs/apt.ts";
+import { foreignPrograms, gatherForeign } from "../../src/rootfs/foreign.ts";
+import { lockPath, readLock } from "../../src/rootfs/lock-file.ts";
+import { chooseMirror } from "../../src/rootfs/mirror.ts";
+import { namespace } from "../../src/rootfs/namespace.ts";
+import { dispatcherPath } from "../../src/rootfs/native.ts";
+import { median, printTable } from "./table.ts";
 
 const board = process.argv[2] ?? "rpi4";
 const WARM_RUNS = 7;
@@ -79,15 +80,16 @@ async function build(project: string, cache: string, on = board): Promise<Run> {
 }
 
 /** The run in the middle of several; `change` comes before each. */
-async function median(change: (index: number) => Promise<void>, run: () => Promise<Run>): Promise<Run> {
+async function middle(change: (index: number) => Promise<void>, run: () => Promise<Run>): Promise<Run> {
   const runs: Run[] = [];
   for (let index = 0; index < WARM_RUNS; index += 1) {
     await change(index);
     runs.push(await run());
   }
-  const middle = runs.toSorted((a, b) => a.total - b.total)[Math.floor(WARM_RUNS / 2)];
-  if (middle === undefined) throw new Error("nothing ran");
-  return middle;
+  const time = median(runs.map(({ total }) => total));
+  const found = runs.find(({ total }) => total === time);
+  if (found === undefined) throw new Error("nothing ran");
+  return found;
 }
 
 function shown(ms: number | null | undefined): string {
@@ -108,17 +110,17 @@ try {
   const cold = await run();
   const scenarios = new Map([
     ["from nothing", cold],
-    ["nothing changed", await median(async () => undefined, run)],
+    ["nothing changed", await middle(async () => undefined, run)],
     [
       "a Python line",
-      await median(
+      await middle(
         append("controller.py", (index) => `LINE_${index} = ${index}`),
         run,
       ),
     ],
     [
       "a TypeScript line",
-      await median(
+      await middle(
         append("planner.ts", (index) => `export const line${index} = ${index};`),
         run,
       ),
@@ -132,14 +134,7 @@ try {
     const peer = await measure(project, scratch);
     rows.push([`÷ ${name}, ${shown(peer)}`, ...columns.map(({ total }) => (total / peer).toPrecision(2))]);
   }
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)) + 2) ?? [];
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("")
-      .trimEnd(),
-  );
-  process.stdout.write(`${board}, warm builds: median of ${WARM_RUNS}\n${lines.join("\n")}\n`);
+  printTable(`${board}, warm builds: median of ${WARM_RUNS}`, rows);
 } finally {
   await removeTree(scratch);
 }
