@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { Command } from "commander";
 import { errnoCode, RtkitError, usageError } from "../core/errors.ts";
@@ -68,6 +68,9 @@ async function create(target: string): Promise<string[]> {
   try {
     const project = join(scratch, "project");
     const files = await copyTemplate(project, projectName(basename(target)));
+    // For editors, and for `node nodes/logger.ts` by hand; builds bring the SDK themselves.
+    await mkdir(join(project, "node_modules"));
+    await symlink(join(rtkitRoot, "src", "sdk", "typescript"), join(project, "node_modules", "rtnode"));
     if (exists) {
       // The folder itself may be somebody's working folder: it stays, and its content comes in.
       for (const entry of await readdir(project)) await rename(join(project, entry), join(target, entry));

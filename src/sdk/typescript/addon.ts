@@ -1,4 +1,6 @@
-import { constants } from "node:os";
+import { existsSync } from "node:fs";
+import { arch, constants } from "node:os";
+import { fileURLToPath } from "node:url";
 import { say } from "./say.ts";
 
 /** The functions of binding.c, which are those of rtnode.h. Every result is a small integer; a negative one is -errno. */
@@ -29,7 +31,17 @@ export interface Addon {
 export const launched: boolean = process.env["RTNODE_LAUNCHED"] === "1";
 
 /** The Node-API addon, part of the board's image; undefined by hand on another machine. */
-export const addon: Addon | undefined = load(process.env["RTNODE_ADDON"] ?? "/usr/lib/rtnode/rtnode.node");
+export const addon: Addon | undefined = load(addonPath());
+
+/** $RTNODE_ADDON, else the board's, else what `make` left in the source tree that this file is part of. */
+function addonPath(): string {
+  const onBoard = "/usr/lib/rtnode/rtnode.node";
+  const named = process.env["RTNODE_ADDON"];
+  if (named !== undefined || launched || existsSync(onBoard)) return named ?? onBoard;
+  const architecture = arch() === "x64" ? "amd64" : arch();
+  const inSources = fileURLToPath(new URL(`../../../build/device/${architecture}/rtnode.node`, import.meta.url));
+  return existsSync(inSources) ? inSources : onBoard;
+}
 
 function load(path: string): Addon | undefined {
   const module = { exports: {} };
