@@ -58,12 +58,12 @@ static void count_disturbances(void)
     loop.cpu = cpu;
 }
 
-int rtnode_count_begin(const char *name)
+int rtnode_count_begin(const char *name, const char *identity)
 {
     if (stats->state == STATS_RUNNING)
         return -EALREADY;
     struct stats *file;
-    int error = stats_create(name, &file);
+    int error = stats_create(name, identity, &file);
     stats = error ? &unpublished : file;
     stats->began = rtnode_now();
     stats->state = STATS_RUNNING;

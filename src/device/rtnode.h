@@ -55,9 +55,9 @@ enum rtnode_overrun {
 
 /*
  * Opens the statistics, /run/rtnode/NAME.stats or below $RTNODE_RUNTIME_DIR (stats.h), and counts from here on: page
- * faults, involuntary switches and CPU migrations of this thread.
+ * faults, involuntary switches and CPU migrations of this thread. `identity` (or NULL) stands there too.
  */
-RTNODE_EXPORT int rtnode_count_begin(const char *name);
+RTNODE_EXPORT int rtnode_count_begin(const char *name, const char *identity);
 
 /* Begins a loop: its first step is due one period from now. */
 RTNODE_EXPORT int rtnode_loop_begin(uint64_t period, enum rtnode_overrun overrun);

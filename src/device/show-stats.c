@@ -73,7 +73,14 @@ static void put_times(const char *name, const struct histogram *times)
 
 void put_stats_json(const struct stats *stats)
 {
-    printf("{\"state\":\"%s\",\"periodUs\":", stats->state == STATS_RUNNING ? "running" : "ended");
+    char identity[sizeof stats->identity];
+    size_t i = 0;
+    /* Without what JSON would have to escape; nothing of it belongs into an identity. */
+    for (const char *c = stats->identity; i < sizeof identity - 1 && *c; c++)
+        identity[i++] = *c < ' ' || *c > '~' || *c == '"' || *c == '\\' ? '?' : *c;
+    identity[i] = '\0';
+    printf("{\"uniqueId\":\"%s\",\"state\":\"%s\",\"periodUs\":", identity,
+           stats->state == STATS_RUNNING ? "running" : "ended");
     if (stats->period)
         printf("%.3f", (double)stats->period / 1000);
     else

@@ -26,7 +26,7 @@ static int map_file(const char *path, struct stats **stats)
     return error;
 }
 
-int stats_create(const char *name, struct stats **stats)
+int stats_create(const char *name, const char *identity, struct stats **stats)
 {
     char path[PATH_MAX], made[PATH_MAX], ending[40];
     snprintf(ending, sizeof ending, ".%d.new", getpid());
@@ -42,6 +42,8 @@ int stats_create(const char *name, struct stats **stats)
     memcpy((*stats)->magic, STATS_MAGIC, sizeof (*stats)->magic);
     (*stats)->size = sizeof **stats;
     (*stats)->pid = (uint32_t)getpid();
+    if (identity)
+        strncpy((*stats)->identity, identity, sizeof (*stats)->identity - 1);
     if (rename(made, path)) {
         error = -errno;
         unlink(made);

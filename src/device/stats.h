@@ -22,6 +22,7 @@ struct stats {
     uint32_t size; /* of this struct */
     uint32_t pid;
     uint64_t sequence;
+    char identity[128]; /* of this start of the node: UUID:module:hardware address */
     uint64_t state;
     uint64_t period; /* nanoseconds; 0: no periodic loop */
     uint64_t began;  /* nanoseconds of CLOCK_MONOTONIC */
@@ -32,8 +33,8 @@ struct stats {
     struct histogram wakeup, execution;
 };
 
-/* Maps a new file for a node; -errno, or 0. It appears under its name when it is whole. */
-int stats_create(const char *name, struct stats **stats);
+/* Maps a new file for a node, whose identity may be NULL; -errno, or 0. It appears under its name when it is whole. */
+int stats_create(const char *name, const char *identity, struct stats **stats);
 
 /* Copies what is in `file` while its node may be writing. 0; -EAGAIN when it wrote too often; -EPROTO for another layout. */
 int stats_copy(const struct stats *file, struct stats *copy);

@@ -7,7 +7,7 @@ import { say } from "./say.ts";
 export interface Addon {
   ready(): number;
   stopping(): number;
-  countBegin(name: string): number;
+  countBegin(name: string, identity: string): number;
   /** Fills in the members of report.ts's Summary, in their order. */
   countEnd(summary: Float64Array): number;
   watchCollections(): number;

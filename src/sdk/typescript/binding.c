@@ -87,14 +87,15 @@ static napi_value stopping(napi_env env, napi_callback_info info)
     return small(env, rtnode_stopping());
 }
 
-/* countBegin(name) */
+/* countBegin(name, identity) */
 static napi_value count_begin(napi_env env, napi_callback_info info)
 {
     napi_value values[MAX_ARGUMENTS];
-    char name[256];
-    if (!arguments(env, info, 1, values) || !string(env, values[0], name, sizeof name))
+    char name[256], identity[256];
+    if (!arguments(env, info, 2, values) || !string(env, values[0], name, sizeof name) ||
+        !string(env, values[1], identity, sizeof identity))
         return NULL;
-    return small(env, rtnode_count_begin(name));
+    return small(env, rtnode_count_begin(name, identity));
 }
 
 /* countEnd(summary: Float64Array): its members in the order of struct rtnode_summary. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { addon, errorName } from "./addon.ts";
+import { addon, errorName, launched } from "./addon.ts";
 import { identify } from "./identity.ts";
 import type { Identity } from "./identity.ts";
 import { rehearse } from "./loop.ts";
@@ -98,6 +98,7 @@ export abstract class RTNode extends BaseNode {
     const ends = [asked.status, failed.status];
     let status = await call("init", () => Promise.race([this.init(), ...ends]));
     if (status === 0 && !this.stopping) {
+      if (launched) say(`is ${this.identity.uniqueId} on ${this.identity.platformId}`);
       this.#sayWhatDiffers();
       status = await call("warmUp", () => Promise.race([this.warmUp(), ...ends]));
     }
@@ -124,7 +125,7 @@ export abstract class RTNode extends BaseNode {
     // one's callbacks freed). Needs --expose-gc.
     globalThis.gc?.();
     globalThis.gc?.();
-    const published = addon?.countBegin(nodeName) ?? 0;
+    const published = addon?.countBegin(nodeName, this.identity.uniqueId) ?? 0;
     if (published !== 0) say(`statistics are not published: ${errorName(published)}`);
     const status = await call("run", () => Promise.race([this.run(), ...ends]));
     say(describe(this.summary()));

@@ -61,7 +61,7 @@ class Runtime:
         print(text, file=sys.stderr, flush=True)
         return 0
 
-    def count_begin(self, name):
+    def count_begin(self, name, identity):
         self._counting = True
         self._cycles = self._overruns = self._collections = self._garbage = 0
         self._wakeup, self._execution = _Histogram(), _Histogram()

@@ -99,6 +99,8 @@ class RTNode(BaseNode):
             signal.signal(signal.SIGXCPU, self._on_runaway)
         status = self._call("init", self.init)
         if status == 0 and not self.stopping:
+            if _process.launched():
+                self._say(f"is {self.identity.unique_id} on {self.identity.platform_id}")
             self._say_what_differs()
             status = self._call("warm_up", self.warm_up)
         if status == 0 and not self.stopping:
@@ -137,7 +139,7 @@ class RTNode(BaseNode):
         # Libraries switch the collector on again; without a threshold that changes nothing.
         gc.set_threshold(0)
         gc.callbacks.append(_count_collection)
-        error = runtime.count_begin(self.identity.node)
+        error = runtime.count_begin(self.identity.node, self.identity.unique_id)
         if error:
             self._say(f"statistics are not published: {os.strerror(-error)}")
         # From here on `run` looks at `stopping`: it is not torn apart in the middle of a step.

@@ -66,7 +66,7 @@ class _Library:
         self.flush = library.rtnode_flush
         self.flush.restype = None
         self._count_begin = library.rtnode_count_begin
-        self._count_begin.argtypes = (ctypes.c_char_p,)
+        self._count_begin.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
         self._count_end = library.rtnode_count_end
         self._count_end.argtypes = (ctypes.POINTER(_Summary),)
         self.count_collection = library.rtnode_count_collection
@@ -97,8 +97,8 @@ class _Library:
         self.topic_close.argtypes = (ctypes.c_void_p,)
         self.topic_close.restype = None
 
-    def count_begin(self, name):
-        return self._count_begin(name.encode())
+    def count_begin(self, name, identity):
+        return self._count_begin(name.encode(), identity.encode())
 
     def count_end(self):
         found = _Summary()
