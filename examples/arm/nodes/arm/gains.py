@@ -17,5 +17,5 @@ class Gains(NamedTuple):
 
 
 def load_gains():
-    text = resources.files(__package__).joinpath("gains.json").read_text(encoding="utf-8")
+    text = resources.files("arm").joinpath("gains.json").read_text(encoding="utf-8")
     return Gains(**json.loads(text))

@@ -3,4 +3,4 @@
 import json
 from importlib import resources
 
-RECORDS = json.loads(resources.files(__package__).joinpath("messages.json").read_text(encoding="utf-8"))
+RECORDS = json.loads(resources.files("arm").joinpath("messages.json").read_text(encoding="utf-8"))

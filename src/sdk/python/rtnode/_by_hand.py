@@ -1,9 +1,13 @@
 """What stands in for librtnode.so where there is none: the same calls, in Python. Nobody else can see the statistics."""
 
+from __future__ import annotations
+
 import errno
 import resource
 import sys
 import time
+
+from ._summary import Summary, Times
 
 _BINS = 100_000  # one per microsecond; the last one holds all that is longer
 
@@ -13,17 +17,17 @@ class _Histogram:
 
     __slots__ = ("_bins", "_count", "_max")
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._bins = [0] * _BINS
         self._count = 0
         self._max = 0
 
-    def add(self, ns):
+    def add(self, ns: int) -> None:
         self._bins[min(max(-(-ns // 1000) - 1, 0), _BINS - 1)] += 1
         self._count += 1
         self._max = max(self._max, ns)
 
-    def quantile(self, share):
+    def quantile(self, share: float) -> float:
         seen = 0
         for limit, count in enumerate(self._bins, 1):
             seen += count
@@ -31,69 +35,65 @@ class _Histogram:
                 return min(limit, self._max / 1000) if limit < _BINS else self._max / 1000
         return 0
 
-    def times(self, kind):
-        return kind(self.quantile(0.5), self.quantile(0.99), self.quantile(0.999), self._max / 1000)
+    def times(self) -> Times:
+        return Times(self.quantile(0.5), self.quantile(0.99), self.quantile(0.999), self._max / 1000)
 
 
 class Runtime:
     """See rtnode.h for what each call does."""
 
-    is_native = False
-
-    def __init__(self, summary, times):
-        self._summary = summary
-        self._times = times
+    def __init__(self) -> None:
         self._counting = False
 
-    def ready(self):
+    def ready(self) -> int:
         return 0
 
-    def limit_run_time(self):
+    def limit_run_time(self) -> int:
         return 0
 
-    def stopping(self):
+    def stopping(self) -> int:
         return 0
 
-    def flush(self):
+    def flush(self) -> None:
         pass
 
-    def log(self, text):
+    def log(self, text: str) -> int:
         print(text, file=sys.stderr, flush=True)
         return 0
 
-    def count_begin(self, name, identity):
+    def count_begin(self, name: str, identity: str) -> int:
         self._counting = True
         self._cycles = self._overruns = self._collections = self._garbage = 0
         self._wakeup, self._execution = _Histogram(), _Histogram()
         self._usage = self._read_usage()
         return 0
 
-    def count_end(self):
+    def count_end(self) -> Summary:
         self._counting = False
-        counts = [now - before for now, before in zip(self._read_usage(), self._usage)]
-        times = self._wakeup.times(self._times), self._execution.times(self._times)
-        return self._summary(self._cycles, self._overruns, *counts, 0, self._collections, *times)
+        minor, major, switches = (now - before for now, before in zip(self._read_usage(), self._usage))
+        times = self._wakeup.times(), self._execution.times()
+        return Summary(self._cycles, self._overruns, minor, major, switches, 0, self._collections, *times)
 
-    def count_collection(self):
+    def count_collection(self) -> None:
         if self._counting:
             self._collections += 1
 
-    def count_garbage(self, objects):
+    def count_garbage(self, objects: int) -> None:
         self._garbage = objects
 
-    def alive(self):
+    def alive(self) -> None:
         self._cycles += 1
 
-    def loop_begin(self, period, overrun):
+    def loop_begin(self, period: int, overrun: int) -> int:
         self._period, self._overrun = period, overrun
         self._due = time.monotonic_ns() + period
-        self._woken = None
+        self._woken: int | None = None
         self._missed = 0
         return 0
 
-    def wait(self):
+    def wait(self) -> int:
         if self._woken is not None:
-            self._end_step(time.monotonic_ns())
+            self._end_step(self._woken, time.monotonic_ns())
             if self._missed and self._overrun == 2:
                 return -errno.ETIME
         left = self._due - time.monotonic_ns()
@@ -107,8 +107,8 @@ class Runtime:
         missed, self._missed = self._missed, 0
         return missed
 
-    def _end_step(self, now):
-        self._execution.add(now - self._woken)
+    def _end_step(self, woken: int, now: int) -> None:
+        self._execution.add(now - woken)
         self._woken = None
         self._cycles += 1
         self._due += self._period
@@ -122,6 +122,6 @@ class Runtime:
         self._missed += missed
 
     @staticmethod
-    def _read_usage():
+    def _read_usage() -> tuple[int, int, int]:
         usage = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
         return usage.ru_minflt, usage.ru_majflt, usage.ru_nivcsw

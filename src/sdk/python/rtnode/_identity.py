@@ -1,5 +1,7 @@
 """Who is who in the system."""
 
+from __future__ import annotations
+
 import os
 import platform
 import uuid
@@ -18,7 +20,7 @@ class Identity(NamedTuple):
     """``UUID:module:hardware address``: another one at every start, on every machine."""
 
 
-def _first_line(path):
+def _first_line(path: str) -> str:
     try:
         with open(path, encoding="ascii") as file:
             return file.readline().strip()
@@ -26,7 +28,7 @@ def _first_line(path):
         return ""
 
 
-def _hardware_address():
+def _hardware_address() -> str:
     """The address of the first network interface that has one; uuid.getnode() would start other programs."""
     try:
         names = sorted(os.listdir("/sys/class/net"))
@@ -39,7 +41,7 @@ def _hardware_address():
     return ":".join(f"{uuid.getnode():012x}"[i : i + 2] for i in range(0, 12, 2))
 
 
-def identify(module):
+def identify(module: str) -> Identity:
     """The identity of this process, whose entry is the named module."""
     return Identity(
         node=os.environ.get("RTNODE_NAME", module),

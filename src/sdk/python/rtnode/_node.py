@@ -1,5 +1,7 @@
 """The life cycle of a node: init, run, finalize, and out."""
 
+from __future__ import annotations
+
 import gc
 import os
 import signal
@@ -7,11 +9,13 @@ import sys
 import time
 import traceback
 from abc import ABC, abstractmethod
+from types import FrameType
+from typing import Callable, NoReturn
 
 from . import _process
 from ._identity import identify
 from ._report import describe
-from ._runtime import runtime
+from ._runtime import Library, runtime
 
 STATUS_SOFTWARE = 70
 """Exit status for an exception that escaped, and for a result that is no int (EX_SOFTWARE of sysexits.h)."""
@@ -26,24 +30,24 @@ class BaseNode(ABC):
 
     __slots__ = ("identity",)
 
-    def __init__(self):
+    def __init__(self) -> None:
         module = os.path.splitext(os.path.basename(sys.argv[0] or "node"))[0]
         self.identity = identify(module)
 
     @abstractmethod
-    def init(self):
+    def init(self) -> int:
         """All that may wait: opening devices, reading files, allocating."""
 
-    def warm_up(self):
+    def warm_up(self) -> int:
         """Called after `init`, before anything counts: run here what the loop will, often, without moving anything."""
         return 0
 
     @abstractmethod
-    def run(self):
+    def run(self) -> int:
         """The node's work, until `stopping`."""
 
     @abstractmethod
-    def finalize(self):
+    def finalize(self) -> int:
         """Always called: bring the machine to rest, then write what is to be kept."""
 
 
@@ -56,7 +60,7 @@ class RTNode(BaseNode):
 
     __slots__ = ("_interruptible", "_looping", "_signals", "policy", "priority", "realtime", "stopping")
 
-    def __init__(self, realtime=True, policy=None, priority=None):
+    def __init__(self, realtime: bool = True, policy: str | None = None, priority: int | None = None) -> None:
         super().__init__()
         if policy not in (None, "fifo", "rr"):
             raise ValueError(f"policy is fifo or rr, not {policy!r}")
@@ -71,15 +75,15 @@ class RTNode(BaseNode):
         self._looping = False
         self._signals = 0
 
-    def log(self, text):
+    def log(self, text: str) -> int:
         """Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms."""
         return runtime.log(f"{self.identity.node}: {text}")
 
-    def alive(self):
+    def alive(self) -> None:
         """For a `run` of one's own: a turn of its loop is over. Counts it, and contents systemd's watchdog."""
         runtime.alive()
 
-    def main(self):
+    def main(self) -> NoReturn:
         """Runs the node and leaves the process with its status; never returns."""
         status = self._live()
         try:
@@ -92,7 +96,7 @@ class RTNode(BaseNode):
         # Tearing the interpreter down would collect once more and touch every page.
         os._exit(status if 0 <= status <= 255 else 255)
 
-    def _live(self):
+    def _live(self) -> int:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         if hasattr(signal, "SIGXCPU"):
@@ -113,20 +117,20 @@ class RTNode(BaseNode):
         # The first status that was not 0 is the one that counts.
         return status or last
 
-    def _say(self, text):
+    def _say(self, text: str) -> None:
         _process.say(self.identity.node, text)
 
-    def _say_what_differs(self):
+    def _say_what_differs(self) -> None:
         lacks = _process.missing(self.policy or "fifo", self.priority or 40) if self.realtime else []
         if lacks:
             self._say("not real-time: " + "; ".join(lacks) + "; start it with rt-launch")
         differs = _process.disagreement(self.realtime, self.policy, self.priority)
         if differs:
             self._say(differs)
-        if not runtime.is_native:
+        if not isinstance(runtime, Library):
             self._say("there is no librtnode.so: Python keeps the time, and topics reach nobody")
 
-    def _in_critical_section(self):
+    def _in_critical_section(self) -> int:
         """`run` with the collector off; what it did nevertheless is counted and said afterwards."""
         error = runtime.ready()
         if error:
@@ -156,7 +160,7 @@ class RTNode(BaseNode):
         gc.unfreeze()
         return status
 
-    def _call(self, name, function):
+    def _call(self, name: str, function: Callable[[], int]) -> int:
         """A status, whatever the call does; an exception is reported once, here."""
         try:
             self._interruptible = name != "finalize"
@@ -176,14 +180,14 @@ class RTNode(BaseNode):
         self._say(f"{name} returned {status!r}; it must return an int, 0 for all well")
         return STATUS_SOFTWARE
 
-    def _on_signal(self, number, frame):
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
         self._signals += 1
         # In `run` the loop looks at `stopping`; a second signal means that it does not.
         if self._interruptible and (not self._looping or self._signals > 1):
             raise _Stop
 
-    def _on_runaway(self, number, frame):
+    def _on_runaway(self, number: int, frame: FrameType | None) -> None:
         # Blocking starts RLIMIT_RTTIME anew, and the kernel has raised its soft limit by a second: without both, finalize
         # would be killed at the hard limit.
         time.sleep(0.001)
@@ -192,6 +196,6 @@ class RTNode(BaseNode):
             raise RuntimeError("ran longer without blocking than its rttime allows (SIGXCPU)")
 
 
-def _count_collection(phase, info):
+def _count_collection(phase: str, info: dict[str, int]) -> None:
     if phase == "stop":
         runtime.count_collection()

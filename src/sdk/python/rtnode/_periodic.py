@@ -1,5 +1,7 @@
 """A step every period, on absolute time."""
 
+from __future__ import annotations
+
 import gc
 from abc import abstractmethod
 
@@ -25,7 +27,14 @@ class PeriodicNode(RTNode):
 
     __slots__ = ("cycles", "overrun", "overruns", "period")
 
-    def __init__(self, period, overrun="skip", realtime=True, policy=None, priority=None):
+    def __init__(
+        self,
+        period: float,
+        overrun: str = "skip",
+        realtime: bool = True,
+        policy: str | None = None,
+        priority: int | None = None,
+    ) -> None:
         super().__init__(realtime=realtime, policy=policy, priority=priority)
         if not _SHORTEST <= period <= _LONGEST:
             raise ValueError(f"period is a number of seconds above 0, not {period!r}")
@@ -39,10 +48,10 @@ class PeriodicNode(RTNode):
         """Steps that did not begin in their own period: skipped, or begun late."""
 
     @abstractmethod
-    def step(self):
+    def step(self) -> int:
         """One cycle. No waiting, no files; 0 to go on."""
 
-    def run(self):
+    def run(self) -> int:
         complain(runtime.loop_begin(round(self.period * 1e9), _POLICIES.index(self.overrun)), "rtnode_loop_begin")
         wait, step, isenabled = runtime.wait, self.step, gc.isenabled
         while not self.stopping:

@@ -1,5 +1,7 @@
 """What the process is given by the kernel: asked for, read back, and said when it is missing."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
@@ -9,26 +11,26 @@ _REALTIME = ("fifo", "rr", "deadline")
 _RESET_ON_FORK = 0x40000000
 
 
-def say(node, text):
+def say(node: str, text: str) -> None:
     """One line on standard error, at once."""
     # When nobody reads any more there is nobody to tell, and finalize still has to run.
     with contextlib.suppress(OSError, ValueError):
         print(f"{node}: {text}", file=sys.stderr, flush=True)
 
 
-def launched():
+def launched() -> bool:
     """True when rt-launch started this process: it has applied what the project file says."""
     return os.environ.get("RTNODE_LAUNCHED") == "1"
 
 
-def _scheduling():
+def _scheduling() -> tuple[str, int]:
     """The policy's name and the priority that the kernel has for this thread."""
     number = os.sched_getscheduler(0) & ~_RESET_ON_FORK
     name = next((name for name, value in _POLICIES.items() if value == number), str(number))
     return name, os.sched_getparam(0).sched_priority
 
 
-def _locked_kib():
+def _locked_kib() -> int:
     with open("/proc/self/status", encoding="ascii", errors="replace") as status:
         for line in status:
             if line.startswith("VmLck:"):
@@ -36,7 +38,7 @@ def _locked_kib():
     return 0
 
 
-def _set_policy(policy, priority):
+def _set_policy(policy: str, priority: int) -> str | None:
     """Asks for the policy; a phrase when it was refused or did not stick."""
     try:
         os.sched_setscheduler(0, _POLICIES[policy] | _RESET_ON_FORK, os.sched_param(priority))
@@ -45,7 +47,7 @@ def _set_policy(policy, priority):
     return None if _scheduling() == (policy, priority) else f"policy {policy} did not stick"
 
 
-def missing(policy, priority):
+def missing(policy: str, priority: int) -> list[str]:
     """What a real-time node has not got, as phrases; empty when it has all."""
     if not hasattr(os, "sched_setscheduler"):
         return ["no real-time scheduling on this system"]
@@ -62,7 +64,7 @@ def missing(policy, priority):
     return lacks
 
 
-def disagreement(realtime, policy, priority):
+def disagreement(realtime: bool, policy: str | None, priority: int | None) -> str | None:
     """Where the project file, whose word holds, and the constructor say different things: a sentence, or None."""
     if not launched() or not hasattr(os, "sched_getscheduler"):
         return None

@@ -1,11 +1,15 @@
 """The statistics of a loop as one line."""
 
+from __future__ import annotations
 
-def _times(what, times):
+from ._summary import Summary, Times
+
+
+def _times(what: str, times: Times) -> str:
     return f"{what} p50 {times.p50:.0f}, p99 {times.p99:.0f}, max {times.max:.0f} µs"
 
 
-def describe(summary, garbage):
+def describe(summary: Summary, garbage: int) -> str:
     """What `node.py` says when it ends; the TypeScript SDK says the same."""
     counts = (
         (summary.minor_faults, "minor faults"),

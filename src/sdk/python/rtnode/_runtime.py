@@ -1,35 +1,14 @@
 """What counts and times the loop: librtnode.so through ctypes, or, where there is none, Python itself."""
 
+from __future__ import annotations
+
 import ctypes
 import errno
 import os
 import platform
-from typing import NamedTuple
 
 from . import _by_hand
-
-
-class Times(NamedTuple):
-    """Microseconds, each no less than what was measured; 0 when there is nothing."""
-
-    p50: float
-    p99: float
-    p999: float
-    max: float
-
-
-class Summary(NamedTuple):
-    """What a loop came to; rtnode.h says what each member counts."""
-
-    cycles: int
-    overruns: int
-    minor_faults: int
-    major_faults: int
-    involuntary_switches: int
-    migrations: int
-    collections: int
-    wakeup: Times
-    execution: Times
+from ._summary import Summary, Times
 
 
 class _Times(ctypes.Structure):
@@ -40,7 +19,7 @@ class _Summary(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint64) for name in Summary._fields[:-2]] + [("wakeup", _Times), ("execution", _Times)]
 
 
-def _library_path():
+def _library_path() -> str:
     """$RTNODE_LIBRARY, else the board's, else what `make` left in the source tree that this file is part of."""
     named = os.environ.get("RTNODE_LIBRARY")
     if named is not None:
@@ -53,12 +32,10 @@ def _library_path():
     return os.path.join(source, "build", "device", architecture, "librtnode.so")
 
 
-class _Library:
+class Library:
     """The functions of rtnode.h by their names; results are 0 or a number, or -errno."""
 
-    is_native = True
-
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         library = ctypes.CDLL(path)
         self.ready = library.rtnode_ready
         self.limit_run_time = library.rtnode_limit_run_time
@@ -97,34 +74,34 @@ class _Library:
         self.topic_close.argtypes = (ctypes.c_void_p,)
         self.topic_close.restype = None
 
-    def count_begin(self, name, identity):
+    def count_begin(self, name: str, identity: str) -> int:
         return self._count_begin(name.encode(), identity.encode())
 
-    def count_end(self):
+    def count_end(self) -> Summary:
         found = _Summary()
         self._count_end(ctypes.byref(found))
         counts = [getattr(found, name) for name in Summary._fields[:-2]]
         times = [Times(*(getattr(part, name) for name in Times._fields)) for part in (found.wakeup, found.execution)]
         return Summary(*counts, *times)
 
-    def log(self, text):
+    def log(self, text: str) -> int:
         line = text.encode("utf-8", "replace")
         return self._log(line, len(line))
 
 
-def _choose():
+def _choose() -> Library | _by_hand.Runtime:
     try:
-        return _Library(_library_path())
+        return Library(_library_path())
     except (OSError, AttributeError):
         # Not there, or of another version: by hand the node runs all the same, and says what it has not got.
-        return _by_hand.Runtime(Summary, Times)
+        return _by_hand.Runtime()
 
 
 runtime = _choose()
 """The one of this process."""
 
 
-def complain(result, what):
+def complain(result: int, what: str) -> None:
     """Raises OSError for a result that is -errno."""
     if result < 0:
         raise OSError(-result, os.strerror(-result), what)

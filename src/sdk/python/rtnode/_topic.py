@@ -1,9 +1,15 @@
 """Topics: the latest record, from one node to many, through memory that they share."""
 
+from __future__ import annotations
+
 import ctypes
 import errno
+from typing import Any, Mapping, Sequence, Union
 
-from ._runtime import complain, runtime
+from ._runtime import Library, complain, runtime
+
+Kind = Union[str, Sequence[Any]]
+"""A member's type: ``"f64"``, or ``["f64", 3]`` for an array."""
 
 _TYPES = {
     "i8": ctypes.c_int8,
@@ -19,7 +25,7 @@ _TYPES = {
 _SUBSCRIBER, _PUBLISHER = 0, 1  # enum rtnode_role
 
 
-def _member(name, kind):
+def _member(name: str, kind: Kind) -> tuple[Any, str]:
     """A member's ctypes type and its text in the layout, from ``"f64"`` or ``["f64", 3]``."""
     word, count = (kind, None) if isinstance(kind, str) else kind
     if word not in _TYPES:
@@ -32,18 +38,18 @@ def _member(name, kind):
 class _Topic:
     __slots__ = ("_address", "_handle", "_published", "_published_address", "message", "name")
 
-    def __init__(self, name, record, role):
+    def __init__(self, name: str, record: Mapping[str, Kind], role: int) -> None:
         self.name = name
         members = {member: _member(member, kind) for member, kind in record.items()}
         fields = [(member, kind) for member, (kind, _) in members.items()]
         structure = type("Message", (ctypes.Structure,), {"_fields_": fields, "__slots__": ()})
-        self.message = structure()
+        self.message: Any = structure()
         """The record; its members are attributes."""
         self._address = ctypes.addressof(self.message)
         self._published = ctypes.c_uint64()
         self._published_address = ctypes.addressof(self._published)
-        self._handle = None
-        if runtime.is_native:
+        self._handle: ctypes.c_void_p | None = None
+        if isinstance(runtime, Library):
             handle = ctypes.c_void_p()
             layout = ",".join(text for _, text in members.values())
             size = ctypes.sizeof(structure)
@@ -55,9 +61,9 @@ class _Topic:
             complain(result, f"topic {name}")
             self._handle = handle
 
-    def close(self):
+    def close(self) -> None:
         """Lets go of the topic; what was published last stays there."""
-        if self._handle is not None:
+        if isinstance(runtime, Library) and self._handle is not None:
             runtime.topic_close(self._handle)
             self._handle = None
 
@@ -69,31 +75,33 @@ class Publisher(_Topic):
     nodes of both languages. Types: i8, u8, i16, u16, i32, u32, f32, f64.
     """
 
-    __slots__ = ()
+    __slots__ = ("_publish",)
 
-    def __init__(self, name, record):
+    def __init__(self, name: str, record: Mapping[str, Kind]) -> None:
         super().__init__(name, record, _PUBLISHER)
+        self._publish = runtime.publish if isinstance(runtime, Library) else None
 
-    def publish(self):
+    def publish(self) -> int:
         """Makes `message` the latest. No system call, no waiting. 0."""
-        return 0 if self._handle is None else runtime.publish(self._handle, self._address)
+        return 0 if self._publish is None else self._publish(self._handle, self._address)
 
 
 class Subscriber(_Topic):
     """Sees the latest record of a topic in `message`, after `receive`. Nothing is lost by whoever is slow but the past."""
 
-    __slots__ = ()
+    __slots__ = ("_receive",)
 
-    def __init__(self, name, record):
+    def __init__(self, name: str, record: Mapping[str, Kind]) -> None:
         super().__init__(name, record, _SUBSCRIBER)
+        self._receive = runtime.receive if isinstance(runtime, Library) else None
 
-    def receive(self):
+    def receive(self) -> int:
         """1: `message` is another one than the last time; 0: the same; -ENODATA: nobody has published yet."""
-        if self._handle is None:
+        if self._receive is None:
             return -errno.ENODATA
-        return runtime.receive(self._handle, self._address, self._published_address)
+        return self._receive(self._handle, self._address, self._published_address)
 
     @property
-    def published(self):
+    def published(self) -> int:
         """When `message` was published: nanoseconds of CLOCK_MONOTONIC, as time.monotonic_ns(); 0 before the first."""
         return self._published.value
