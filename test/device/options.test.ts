@@ -95,7 +95,7 @@ test("random command lines", async () => {
     fc.asyncProperty(commandLine, async (options) => {
       expectSound(await launch(...options, "--", "true"));
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
 });
 
@@ -105,7 +105,7 @@ test("random config files", async () => {
       writeFileSync(file, program ? `program /bin/true\n${text}` : text);
       expectSound(await launch("--config", file));
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
 });
 
