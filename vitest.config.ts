@@ -9,6 +9,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/fixtures/**"],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -4,8 +4,16 @@
 
 #include "options.h"
 
-/* RLIMIT_RTTIME, RLIMIT_MEMLOCK, RLIMIT_STACK. */
+/* RLIMIT_RTTIME, RLIMIT_RTPRIO, RLIMIT_NICE, RLIMIT_MEMLOCK, RLIMIT_STACK, RLIMIT_CORE. */
 void apply_limits(const struct options *options);
+
+/* mlockall(2) is lost on exec: tells the loader, through the environment, to put librtnode.so into the program, which
+   takes the lock there. */
+void preload(const struct options *options);
+
+/* No transparent huge pages for a program that is real-time or locked: the kernel moves and zeroes 2 MiB at a time for
+   them, in the middle of a page fault or behind the program's back. */
+void apply_huge_pages(const struct options *options);
 
 /* The CPUs the program may run on. */
 void apply_affinity(const struct options *options);

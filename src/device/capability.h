@@ -5,7 +5,8 @@
 #include <linux/capability.h>
 #include <stdbool.h>
 
-/* True when the capability is in the effective set. */
+/* True when the capability is in the effective set and counts for the whole machine: root of a user namespace (a
+   rootless container) has it for what belongs to that namespace only, and the scheduler does not. */
 bool has_capability(unsigned capability);
 
 /* Empties the ambient set, so that a program of an ordinary user inherits none over exec. */

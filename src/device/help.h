@@ -5,7 +5,9 @@
 static const char rt_launch_help[] =
     "usage: rt-launch [OPTION...] [--] PROGRAM [ARG...]\n"
     "       rt-launch [OPTION...] --config FILE [ARG...]\n"
-    "Sets scheduling, CPUs, limits and memory locking, reads them back from the kernel, then becomes PROGRAM.\n\n"
+    "       rt-launch show [--json] PID\n"
+    "Sets scheduling, CPUs, limits and memory locking, reads them back from the kernel, then becomes PROGRAM.\n"
+    "`show` prints what a running process really has.\n\n"
     "  --policy P          other, batch, idle, fifo, rr, deadline\n"
     "  --priority N        1 to 98, with fifo and rr\n"
     "  --nice N            -20 to 19, with other and batch\n"
@@ -17,6 +19,8 @@ static const char rt_launch_help[] =
     "  --heap BYTES        heap to touch before main, with --lock-memory\n"
     "  --rttime T          longest time to run without blocking under fifo and rr:\n"
     "                      SIGXCPU after T, SIGKILL after twice T\n"
+    "  --core              leave RLIMIT_CORE as it is (by default what is real-time or locked dumps no core)\n"
+    "  --chdir DIR         start the program there\n"
     "  --env NAME=VALUE    set a variable of the program's environment\n"
     "  --config FILE       read the same words from FILE, one per line, without the dashes; there, `program PATH`\n"
     "                      and `arg WORD` name the program; options after --config win over the file\n\n"
@@ -24,8 +28,12 @@ static const char rt_launch_help[] =
     "  --no-reset-on-fork  threads and children inherit the policy (by default only the main thread has it)\n"
     "  --require-rt-kernel refuse a kernel without PREEMPT_RT\n"
     "  --library PATH      the library to preload\n"
-    "  --warn              say what could not be had, and go on (by default nothing is started)\n"
+    "  --strict            start nothing when something cannot be had (the default)\n"
+    "  --warn              say what could not be had, and go on\n"
     "  --help, --version\n\n"
-    "Exit status: the program's; 125 when rt-launch fails, 126 when PROGRAM cannot be executed, 127 when it is not found.\n";
+    "A config file may also hold `restart WORD` and `groups LIST`, which are for rtnodectl.\n"
+    "Exit status: the program's; 125 when rt-launch fails, 126 when PROGRAM cannot be executed, 127 when it is not found;\n"
+    "of show: 0, 1 when there is no such process, 125.\n"
+    "rt-launch(1) says more, and what helps when something cannot be had.\n";
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "help.h"
 #include "report.h"
-#include "values.h"
+#include "words.h"
 
 void append(struct strings *list, char *item)
 {
@@ -17,154 +17,6 @@ void append(struct strings *list, char *item)
     items[list->count++] = item;
     items[list->count] = NULL;
     list->items = items;
-}
-
-static char *copy(const char *text)
-{
-    char *new = strdup(text);
-    if (!new)
-        die(EXIT_LAUNCHER, "out of memory");
-    return new;
-}
-
-/* A word's value into its field of the options. */
-typedef void setter(struct options *options, size_t field, const char *value, const struct source *at);
-
-static void *field_of(struct options *options, size_t field)
-{
-    return (char *)options + field;
-}
-
-static void set_duration(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    *(uint64_t *)field_of(options, field) = parse_duration(value, at);
-}
-
-static void set_bytes(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    *(uint64_t *)field_of(options, field) = parse_number(value, at);
-}
-
-static void set_flag(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    (void)value;
-    (void)at;
-    *(bool *)field_of(options, field) = true;
-}
-
-static void set_policy(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    *(int *)field_of(options, field) = parse_policy(value, at);
-}
-
-static void set_priority(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    uint64_t priority = parse_number(value, at);
-    if (priority < 1 || priority > 98)
-        mistake(at, "'%s' is not from 1 to 98 (99 is the kernel's own)", value);
-    *(uint32_t *)field_of(options, field) = (uint32_t)priority;
-}
-
-static void set_nice(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    *(int *)field_of(options, field) = parse_nice(value, at);
-    options->has_nice = true;
-}
-
-static void set_cpus(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    parse_cpus(value, field_of(options, field), at);
-    options->has_cpus = true;
-}
-
-static void add_env(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    if (*value == '=' || !strchr(value, '='))
-        mistake(at, "'%s' is not NAME=VALUE", value);
-    append(field_of(options, field), copy(value));
-}
-
-/* `arg` may stand before `program`: read_options keeps the program's place. */
-static void set_program(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    if (!*value)
-        mistake(at, "is empty");
-    ((struct strings *)field_of(options, field))->items[0] = copy(value);
-}
-
-static void add_arg(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    (void)at;
-    append(field_of(options, field), copy(value));
-}
-
-static void set_library(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    if (*value != '/' || strpbrk(value, ": "))
-        mistake(at, "'%s' is not an absolute path without colons and spaces (ld.so(8) separates at both)", value);
-    *(char **)field_of(options, field) = copy(value);
-}
-
-/* `restart`, `groups`, `notify` and `watchdog` are for rtnodectl, which checks them. */
-static void for_supervisor(struct options *options, size_t field, const char *value, const struct source *at)
-{
-    (void)options;
-    (void)field;
-    (void)value;
-    (void)at;
-}
-
-/* VALUE: takes one; VERBATIM: with its blanks; REPEATED: may be given again. */
-enum { VALUE = 1, VERBATIM = 2, REPEATED = 4, IN_FILE = 8, ON_COMMAND_LINE = 16, ANYWHERE = IN_FILE | ON_COMMAND_LINE };
-
-#define FIELD(name) offsetof(struct options, name)
-
-static const struct word {
-    const char *name;
-    unsigned kind;
-    setter *set;
-    size_t field;
-} words[] = {
-    {"policy", VALUE | ANYWHERE, set_policy, FIELD(policy)},
-    {"priority", VALUE | ANYWHERE, set_priority, FIELD(priority)},
-    {"nice", VALUE | ANYWHERE, set_nice, FIELD(nice)},
-    {"runtime", VALUE | ANYWHERE, set_duration, FIELD(runtime)},
-    {"deadline", VALUE | ANYWHERE, set_duration, FIELD(deadline)},
-    {"period", VALUE | ANYWHERE, set_duration, FIELD(period)},
-    {"cpus", VALUE | ANYWHERE, set_cpus, FIELD(cpus)},
-    {"lock-memory", ANYWHERE, set_flag, FIELD(lock_memory)},
-    {"stack", VALUE | ANYWHERE, set_bytes, FIELD(stack)},
-    {"heap", VALUE | ANYWHERE, set_bytes, FIELD(heap)},
-    {"rttime", VALUE | ANYWHERE, set_duration, FIELD(rttime)},
-    {"env", VALUE | VERBATIM | REPEATED | ANYWHERE, add_env, FIELD(env)},
-    {"program", VALUE | VERBATIM | IN_FILE, set_program, FIELD(argv)},
-    {"arg", VALUE | VERBATIM | REPEATED | IN_FILE, add_arg, FIELD(argv)},
-    {"restart", VALUE | IN_FILE, for_supervisor, 0},
-    {"groups", VALUE | REPEATED | IN_FILE, for_supervisor, 0},
-    {"notify", IN_FILE, for_supervisor, 0},
-    {"watchdog", VALUE | IN_FILE, for_supervisor, 0},
-    {"startup", VALUE | ON_COMMAND_LINE, set_duration, FIELD(startup)},
-    {"library", VALUE | ON_COMMAND_LINE, set_library, FIELD(library)},
-    {"no-reset-on-fork", ON_COMMAND_LINE, set_flag, FIELD(keep_on_fork)},
-    {"require-rt-kernel", ON_COMMAND_LINE, set_flag, FIELD(require_rt_kernel)},
-    {"warn", ON_COMMAND_LINE, set_flag, FIELD(warn)},
-};
-
-static const struct word *find_word(const char *name, unsigned place)
-{
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if ((words[i].kind & place) && !strcmp(words[i].name, name))
-            return &words[i];
-    return NULL;
-}
-
-static void set_word(struct options *options, const struct word *word, const char *value, struct source *at)
-{
-    unsigned long bit = 1UL << (word - words);
-    if (at->seen & bit && !(word->kind & REPEATED))
-        mistake(at, "given twice");
-    at->seen |= bit;
-    word->set(options, word->field, value, at);
 }
 
 static char *trim(char *text)
@@ -232,6 +84,12 @@ static void check(const struct options *options)
         die(EXIT_LAUNCHER, "a priority goes with policy fifo or rr only");
     if (options->has_nice && options->policy > 0 && options->policy != SCHED_BATCH)
         die(EXIT_LAUNCHER, "nice goes with policy other or batch only, not with %s", policy);
+    if (options->strict && options->warn)
+        die(EXIT_LAUNCHER, "strict and warn contradict each other");
+    if (!options->lock_memory && (options->stack || options->heap))
+        die(EXIT_LAUNCHER, "stack and heap go with lock-memory only");
+    if (options->policy < 0 && options->keep_on_fork)
+        die(EXIT_LAUNCHER, "no-reset-on-fork goes with a policy only");
     if (options->policy != SCHED_DEADLINE) {
         if (options->runtime || options->deadline || options->period)
             die(EXIT_LAUNCHER, "runtime, deadline and period go with policy deadline only");
@@ -239,7 +97,7 @@ static void check(const struct options *options)
     }
     if (!options->runtime || !options->deadline)
         die(EXIT_LAUNCHER, "policy deadline needs a runtime and a deadline");
-    if (options->runtime > options->deadline || (options->period && options->deadline > options->period))
+    if (options->runtime > options->deadline || options->deadline > options->period)
         die(EXIT_LAUNCHER, "runtime <= deadline <= period does not hold (sched(7))");
     if (options->has_cpus)
         die(EXIT_LAUNCHER, "policy deadline cannot be combined with cpus: the kernel admits a deadline task to a whole "
@@ -302,5 +160,7 @@ void read_options(struct options *options, int argc, char **argv)
         append(&options->argv, argv[next]);
     if (options->policy < 0 && options->has_nice)
         options->policy = SCHED_OTHER;
+    if (options->policy == SCHED_DEADLINE && !options->period)
+        options->period = options->deadline;
     check(options);
 }

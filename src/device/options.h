@@ -18,16 +18,18 @@ struct options {
     bool has_nice;
     int nice;
     uint32_t priority;                  /* 0: not given */
-    uint64_t runtime, deadline, period; /* nanoseconds, 0: not given */
+    uint64_t runtime, deadline, period; /* nanoseconds, 0: not given; the period is never 0 for policy deadline */
     bool has_cpus;
     cpu_set_t cpus;
     bool lock_memory;
     uint64_t stack, heap;     /* bytes to touch before main */
     uint64_t rttime, startup; /* nanoseconds, 0: not given */
     bool keep_on_fork; /* the policy: by default it is reset */
-    bool warn;
+    bool keep_core;    /* RLIMIT_CORE: by default it is 0 for what is real-time or locked */
+    bool strict, warn;
     bool require_rt_kernel;
     char *library; /* NULL: beside rt-launch */
+    char *folder;  /* NULL: stay in this one */
     struct strings env;
     struct strings argv; /* the program and its arguments; empty: none given */
 };

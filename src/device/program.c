@@ -1,9 +1,7 @@
 #include "program.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,17 @@
 #include <unistd.h>
 
 #include "report.h"
+
+#if defined __x86_64__
+enum { OWN_MACHINE = EM_X86_64 };
+#elif defined __aarch64__
+enum { OWN_MACHINE = EM_AARCH64 };
+#else
+#error "which machine does elf.h call this?"
+#endif
+
+/* Scripts that name scripts: the kernel gives up after five (fs/exec.c). */
+enum { MAX_INTERPRETERS = 5 };
 
 static char *join(const char *folder, size_t length, const char *name)
 {
@@ -44,7 +53,7 @@ char *find_program(const char *name)
                 return path;
             die(EXIT_LAUNCHER, "out of memory");
         }
-    } else {
+    } else if (*name) {
         const char *path = getenv("PATH");
         const char *rest = path ? path : "/usr/local/bin:/usr/bin:/bin";
         while (rest) {
@@ -60,7 +69,8 @@ char *find_program(const char *name)
             rest = rest[length] ? rest + length + 1 : NULL;
         }
     }
-    die(error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE, "%s: %s", name, strerror(error));
+    int status = error == ENOENT || error == ENOTDIR ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
+    die(status, "%s: %s", *name ? name : "''", strerror(error));
 }
 
 static void refuse(const char *path, const char *reason)
@@ -68,21 +78,51 @@ static void refuse(const char *path, const char *reason)
     problem("%s: memory cannot be locked: %s", path, reason);
 }
 
-/* True when the 64-bit ELF file has a program header that names a loader (elf(5)). */
-static bool has_loader(int file, const Elf64_Ehdr *header)
+bool is_own_elf(const Elf64_Ehdr *header)
+{
+    return !memcmp(header->e_ident, ELFMAG, SELFMAG) && header->e_ident[EI_CLASS] == ELFCLASS64 &&
+           header->e_machine == OWN_MACHINE && header->e_phentsize == sizeof(Elf64_Phdr);
+}
+
+int names_loader(int file, const Elf64_Ehdr *header)
 {
     for (unsigned i = 0; i < header->e_phnum; i++) {
         Elf64_Phdr segment;
-        off_t place = (off_t)(header->e_phoff + (Elf64_Off)i * header->e_phentsize);
-        if (pread(file, &segment, sizeof segment, place) != sizeof segment)
-            return false;
+        off_t place = (off_t)(header->e_phoff + (Elf64_Off)i * sizeof segment);
+        ssize_t length = pread(file, &segment, sizeof segment, place);
+        if (length != sizeof segment) {
+            errno = length < 0 ? errno : ENOEXEC;
+            return -1;
+        }
         if (segment.p_type == PT_INTERP)
-            return true;
+            return 1;
     }
-    return false;
+    return 0;
 }
 
-static void check_script(const char *path, const char *line)
+/* Refuses what ld.so(8) does not get to see, or preloads nothing into. */
+static void check_elf(const char *path, int file, const Elf64_Ehdr *header)
+{
+    int dynamic = names_loader(file, header);
+    struct stat status;
+    if (dynamic < 0 || fstat(file, &status)) {
+        refuse(path, strerror(errno));
+        return;
+    }
+    bool capable = fgetxattr(file, "security.capability", NULL, 0) >= 0;
+    if (!capable && errno != ENODATA && errno != ENOTSUP)
+        refuse(path, strerror(errno));
+    else if (!dynamic)
+        refuse(path, "it is statically linked, so librtnode.so cannot be preloaded; let it call mlockall(2) itself and "
+                     "leave out lock-memory");
+    else if (capable || status.st_mode & (S_ISUID | S_ISGID))
+        refuse(path, "it is set-user-ID, set-group-ID or has file capabilities, and ld.so(8) preloads nothing into "
+                     "those");
+}
+
+static void check_file(const char *path, unsigned depth);
+
+static void check_script(const char *path, const char *line, unsigned depth)
 {
     char interpreter[256] = "";
     if (sscanf(line, "#! %255s", interpreter) != 1) {
@@ -90,16 +130,17 @@ static void check_script(const char *path, const char *line)
         return;
     }
     const char *base = strrchr(interpreter, '/');
-    if (!strcmp(base ? base + 1 : interpreter, "env")) {
+    if (!strcmp(base ? base + 1 : interpreter, "env"))
         /* env would be locked, and lose the lock when it executes the interpreter. */
         refuse(path, "it is started through env(1), and a lock does not survive exec; name the interpreter: "
                      "rt-launch ... python3 FILE");
-        return;
-    }
-    check_preloadable(interpreter);
+    else if (depth == MAX_INTERPRETERS)
+        refuse(path, strerror(ELOOP));
+    else
+        check_file(interpreter, depth + 1);
 }
 
-void check_preloadable(const char *path)
+static void check_file(const char *path, unsigned depth)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
@@ -110,21 +151,21 @@ void check_preloadable(const char *path)
         Elf64_Ehdr header;
         char text[258];
     } start = {.text = ""};
-    struct stat status;
     ssize_t length = pread(file, &start, sizeof start.text - 1, 0);
-    if (length < 0 || fstat(file, &status)) {
+    if (length < 0) {
         refuse(path, strerror(errno));
     } else if (!strncmp(start.text, "#!", 2)) {
         start.text[strcspn(start.text, "\n")] = '\0';
-        check_script(path, start.text);
-    } else if ((size_t)length < sizeof start.header || memcmp(start.text, ELFMAG, SELFMAG) ||
-               start.text[EI_CLASS] != ELFCLASS64 || start.header.e_phentsize != sizeof(Elf64_Phdr)) {
-        refuse(path, "it is no 64-bit ELF program");
-    } else if (!has_loader(file, &start.header)) {
-        refuse(path, "it is statically linked, so librtnode.so cannot be preloaded; let it call mlockall(2) itself and "
-                     "leave out lock-memory");
-    } else if (status.st_mode & (S_ISUID | S_ISGID) || fgetxattr(file, "security.capability", NULL, 0) > 0) {
-        refuse(path, "it is set-user-ID, set-group-ID or has file capabilities, and ld.so(8) preloads nothing into those");
+        check_script(path, start.text, depth);
+    } else if ((size_t)length < sizeof start.header || !is_own_elf(&start.header)) {
+        refuse(path, "it is no 64-bit ELF program of this architecture");
+    } else {
+        check_elf(path, file, &start.header);
     }
     close(file);
+}
+
+void check_preloadable(const char *path)
+{
+    check_file(path, 0);
 }

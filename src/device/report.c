@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ static void say(const char *prefix, const char *format, va_list values)
     vsnprintf(line, sizeof line, format, values);
     /* One line whatever a file name or a value holds. */
     for (char *c = line; *c; c++)
-        if ((unsigned char)*c < ' ')
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
     fprintf(stderr, "rt-launch: %s%s\n", prefix, line);
 }
@@ -34,6 +35,13 @@ void problem(const char *format, ...)
     va_end(values);
     if (!warn)
         exit(EXIT_LAUNCHER);
+}
+
+const char *filter_hint(int error)
+{
+    return error == EPERM || error == ENOSYS ? "; a seccomp filter may forbid it: leave the container, or look for "
+                                               "SystemCallFilter= in the unit"
+                                             : "";
 }
 
 void warn_only(void)

@@ -13,6 +13,10 @@ void die(int status, const char *format, ...) __attribute__((noreturn, format(pr
 /* Says what could not be had. Leaves with EXIT_LAUNCHER, unless warnings were chosen: then it returns. */
 void problem(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The end of a line about a system call that fails for no reason of its own: "" unless the error is one that seccomp
+   filters give. */
+const char *filter_hint(int error);
+
 /* Problems only warn from now on (--warn). */
 void warn_only(void);
 

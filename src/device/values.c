@@ -76,6 +76,8 @@ static const char *const policies[] = {
 
 const char *policy_name(int policy)
 {
+    if (policy == SCHED_EXT)
+        return "ext";
     size_t index = (size_t)policy;
     const char *name = policy >= 0 && index < sizeof policies / sizeof *policies ? policies[index] : NULL;
     return name ? name : "unknown";

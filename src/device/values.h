@@ -9,6 +9,9 @@
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
 #endif
+#ifndef SCHED_EXT
+#define SCHED_EXT 7 /* Linux 6.12; other programs may have it, nobody can ask for it here */
+#endif
 
 /* Where a word stands; `file` is NULL for the command line. */
 struct source {

@@ -2,7 +2,8 @@ import * as fc from "fast-check";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { buildDevicePrograms, launch, scheduling } from "./support.ts";
+import { buildDevicePrograms, launcherNames, launchers, scheduling } from "./support.ts";
+import type { Outcome } from "./support.ts";
 import { scratchDir } from "../scratch.ts";
 
 const dir = scratchDir("rt-launch-config-");
@@ -10,125 +11,138 @@ const file = join(dir, "node.conf");
 
 beforeAll(buildDevicePrograms);
 
-function launchFile(text: string, ...more: string[]): ReturnType<typeof launch> {
-  writeFileSync(file, text);
-  return launch("--config", file, ...more);
-}
+describe.each(launcherNames)("%s:", (name) => {
+  const launch = launchers[name];
 
-describe("a config file", () => {
-  test("has the same words as the command line, in any order, with comments and blank lines", async () => {
-    const text =
-      "# a node\n\nprogram /bin/cat\n  arg /proc/self/stat\npolicy \t batch \nnice 6\nrestart always\ngroups gpio\n";
-    const outcome = await launchFile(text);
-    expect(outcome).toMatchObject({ status: 0, stderr: "" });
-    expect(scheduling(outcome.stdout)).toMatchObject({ policy: 3, nice: 6 });
-  });
+  function launchFile(text: string, ...more: string[]): Promise<Outcome> {
+    writeFileSync(file, text);
+    return launch("--config", file, ...more);
+  }
 
-  test("needs no newline at its end, and takes more arguments from the command line", async () => {
-    const outcome = await launchFile("program /bin/echo\narg a", "b", "--nice");
-    expect(outcome).toMatchObject({ status: 0, stdout: "a b --nice\n" });
-  });
+  describe("a config file", () => {
+    test("has the same words as the command line, in any order, with comments and blank lines", async () => {
+      const text =
+        "# a node\n\nprogram /bin/cat\n  arg /proc/self/stat\npolicy \t batch \nnice 6\nrestart always\ngroups gpio\n";
+      const outcome = await launchFile(text);
+      expect(outcome).toMatchObject({ status: 0, stderr: "" });
+      expect(scheduling(outcome.stdout)).toMatchObject({ policy: 3, nice: 6 });
+    });
 
-  test("gives way to options after it", async () => {
-    const outcome = await launchFile("program /bin/cat\narg /proc/self/stat\nnice 6", "--", "/proc/version");
-    expect(outcome.status).toBe(0);
-    const later = await launch("--config", file, "--nice", "9");
-    expect(scheduling(later.stdout)).toMatchObject({ nice: 9 });
-  });
+    test("needs no newline at its end, and takes more arguments from the command line", async () => {
+      const outcome = await launchFile("program /bin/echo\narg a", "b", "--nice");
+      expect(outcome).toMatchObject({ status: 0, stdout: "a b --nice\n" });
+    });
 
-  test("passes any argument on as it is", async () => {
-    const argument = fc.string({ unit: "grapheme", maxLength: 40 }).filter((text) => !/[\n\0]/.test(text));
-    await fc.assert(
-      fc.asyncProperty(fc.array(argument, { maxLength: 4 }), async (words) => {
-        const lines = ["program /usr/bin/printf", "arg [%s]", ...words.map((word) => `arg ${word}`)];
-        const { stdout } = await launchFile(`${lines.join("\n")}\n`);
-        expect(stdout).toBe(words.length === 0 ? "[]" : words.map((word) => `[${word}]`).join(""));
-      }),
-      { numRuns: 40 },
-    );
-  });
-});
+    test("gives way to options after it", async () => {
+      const outcome = await launchFile("program /bin/cat\narg /proc/self/stat\nnice 6", "--", "/proc/version");
+      expect(outcome.status).toBe(0);
+      const later = await launch("--config", file, "--nice", "9");
+      expect(scheduling(later.stdout)).toMatchObject({ nice: 9 });
+    });
 
-describe("a mistake is shown with its place", () => {
-  test.each([
-    ["policy fast", "policy: 'fast' is none of other, batch, idle, fifo, rr, deadline"],
-    ["priority 99", "priority: '99' is not from 1 to 98 (99 is the kernel's own)"],
-    ["priority 0", "priority: '0' is not from 1 to 98 (99 is the kernel's own)"],
-    ["priority ten", "priority: 'ten' is not a whole number"],
-    ["priority 99999999999999999999", "priority: '99999999999999999999' is too large"],
-    ["nice -21", "nice: '-21' is not a whole number from -20 to 19"],
-    ["nice 20", "nice: '20' is not a whole number from -20 to 19"],
-    ["runtime 5", "runtime: '5' is not a time: an integer with ns, us, ms or s"],
-    ["deadline 1.5ms", "deadline: '1.5ms' is not a time: an integer with ns, us, ms or s"],
-    ["period 0s", "period: must be longer than 0"],
-    ["rttime 9999999999999999999s", "rttime: '9999999999999999999s' is too long"],
-    ["cpus 3-1", "cpus: '3-1' is not a list of CPUs such as 3 or 0-2,4"],
-    ["cpus 1,", "cpus: '1,' is not a list of CPUs such as 3 or 0-2,4"],
-    ["cpus 1-", "cpus: '1-' is not a list of CPUs such as 3 or 0-2,4"],
-    ["cpus 5000", "cpus: '5000' is not a list of CPUs such as 3 or 0-2,4"],
-    ["stack 512K", "stack: '512K' is not a whole number"],
-    ["lock-memory yes", "lock-memory: takes no value"],
-    ["policy", "policy: needs a value"],
-    ["env NAME", "env: 'NAME' is not NAME=VALUE"],
-    ["program ", "program: is empty"],
-    ["shell /bin/sh", "shell: is no word of a config file"],
-    ["warn", "warn: is no word of a config file"],
-    ["nice 1\nnice 2", "nice: given twice"],
-  ])("%s", async (line, message) => {
-    const number = 2 + line.split("\n").length - 1;
-    expect(await launchFile(`# first\n${line}\nprogram /bin/true\n`)).toMatchObject({
-      status: 125,
-      stdout: "",
-      stderr: `rt-launch: ${file}:${number}: ${message}\n`,
+    test("passes any argument on as it is", async () => {
+      const argument = fc.string({ unit: "grapheme", maxLength: 40 }).filter((text) => !/[\n\0]/.test(text));
+      await fc.assert(
+        fc.asyncProperty(fc.array(argument, { maxLength: 4 }), async (words) => {
+          const lines = ["program /usr/bin/printf", "arg [%s]", ...words.map((word) => `arg ${word}`)];
+          const { stdout } = await launchFile(`${lines.join("\n")}\n`);
+          expect(stdout).toBe(words.length === 0 ? "[]" : words.map((word) => `[${word}]`).join(""));
+        }),
+        { numRuns: 40 },
+      );
     });
   });
 
-  test("a NUL byte", async () => {
-    const outcome = await launchFile("program /bin/true\narg a\0b\n");
-    expect(outcome).toMatchObject({ status: 125, stderr: `rt-launch: ${file}:2: holds a NUL byte\n` });
-  });
-
-  test("no program, no file", async () => {
-    expect(await launchFile("nice 1\n")).toMatchObject({
-      status: 125,
-      stderr: `rt-launch: ${file}: names no program\n`,
+  describe("a mistake is shown with its place", () => {
+    test.each([
+      ["policy fast", "policy: 'fast' is none of other, batch, idle, fifo, rr, deadline"],
+      ["priority 99", "priority: '99' is not from 1 to 98 (99 is the kernel's own)"],
+      ["priority 0", "priority: '0' is not from 1 to 98 (99 is the kernel's own)"],
+      ["priority ten", "priority: 'ten' is not a whole number"],
+      ["priority 99999999999999999999", "priority: '99999999999999999999' is too large"],
+      ["nice -21", "nice: '-21' is not a whole number from -20 to 19"],
+      ["nice 20", "nice: '20' is not a whole number from -20 to 19"],
+      ["runtime 5", "runtime: '5' is not a time: an integer with ns, us, ms or s"],
+      ["deadline 1.5ms", "deadline: '1.5ms' is not a time: an integer with ns, us, ms or s"],
+      ["period 0s", "period: must be longer than 0"],
+      ["rttime 9999999999999999999s", "rttime: '9999999999999999999s' is too long"],
+      ["cpus 3-1", "cpus: '3-1' is not a list of CPUs such as 3 or 0-2,4"],
+      ["cpus 1,", "cpus: '1,' is not a list of CPUs such as 3 or 0-2,4"],
+      ["cpus 1-", "cpus: '1-' is not a list of CPUs such as 3 or 0-2,4"],
+      ["cpus 5000", "cpus: '5000' is not a list of CPUs such as 3 or 0-2,4"],
+      ["stack 512K", "stack: '512K' is not a whole number"],
+      ["lock-memory yes", "lock-memory: takes no value"],
+      ["policy", "policy: needs a value"],
+      ["env NAME", "env: 'NAME' is not NAME=VALUE"],
+      ["program ", "program: is empty"],
+      ["shell /bin/sh", "shell: is no word of a config file"],
+      ["warn", "warn: is no word of a config file"],
+      ["strict", "strict: is no word of a config file"],
+      ["startup 1s", "startup: is no word of a config file"],
+      ["chdir", "chdir: is empty"],
+      ["core 0", "core: takes no value"],
+      ["nice 1\nnice 2", "nice: given twice"],
+    ])("%s", async (line, message) => {
+      const number = 2 + line.split("\n").length - 1;
+      expect(await launchFile(`# first\n${line}\nprogram /bin/true\n`)).toMatchObject({
+        status: 125,
+        stdout: "",
+        stderr: `rt-launch: ${file}:${number}: ${message}\n`,
+      });
     });
-    const missing = join(dir, "missing.conf");
-    const outcome = await launch("--config", missing);
-    expect(outcome).toMatchObject({ status: 125, stderr: `rt-launch: ${missing}: No such file or directory\n` });
-  });
-});
 
-describe("words that cannot go together", () => {
-  test.each([
-    [["--policy", "fifo"], "policy fifo needs a priority from 1 to 98"],
-    [["--priority", "5"], "a priority goes with policy fifo or rr only"],
-    [["--policy", "rr", "--priority", "5", "--nice", "1"], "nice goes with policy other or batch only, not with rr"],
-    [["--period", "1ms"], "runtime, deadline and period go with policy deadline only"],
-    [["--policy", "deadline", "--runtime", "1ms"], "policy deadline needs a runtime and a deadline"],
-    [
-      ["--policy", "deadline", "--runtime", "2ms", "--deadline", "1ms"],
-      "runtime <= deadline <= period does not hold (sched(7))",
-    ],
-    [
-      ["--policy", "deadline", "--runtime", "1ms", "--deadline", "2ms", "--cpus", "0"],
-      "policy deadline cannot be combined with cpus: the kernel admits a deadline task to a whole root domain and " +
-        "refuses a narrower affinity; use an exclusive cpuset (sched-deadline.rst)",
-    ],
-    [["--restart", "no"], "--restart: no such option; --help lists them"],
-    [["-x"], "-x: no such option; --help lists them"],
-    [["--nice"], "--nice: needs a value"],
-    [["--warn=1"], "--warn: takes no value"],
-    [["--nice", "1", "--nice", "2"], "--nice: given twice"],
-  ])("%s", async (words, message) => {
-    const outcome = await launch(...words, ...(words.at(-1) === "--nice" ? [] : ["true"]));
-    expect(outcome).toMatchObject({ status: 125, stdout: "", stderr: `rt-launch: ${message}\n` });
+    test("a NUL byte", async () => {
+      const outcome = await launchFile("program /bin/true\narg a\0b\n");
+      expect(outcome).toMatchObject({ status: 125, stderr: `rt-launch: ${file}:2: holds a NUL byte\n` });
+    });
+
+    test("no program, no file", async () => {
+      expect(await launchFile("nice 1\n")).toMatchObject({
+        status: 125,
+        stderr: `rt-launch: ${file}: names no program\n`,
+      });
+      const missing = join(dir, "missing.conf");
+      const outcome = await launch("--config", missing);
+      expect(outcome).toMatchObject({ status: 125, stderr: `rt-launch: ${missing}: No such file or directory\n` });
+    });
   });
 
-  test("nothing at all", async () => {
-    expect(await launch()).toMatchObject({
-      status: 125,
-      stderr: "rt-launch: no program given; --help shows the usage\n",
+  describe("words that cannot go together", () => {
+    test.each([
+      [["--policy", "fifo"], "policy fifo needs a priority from 1 to 98"],
+      [["--priority", "5"], "a priority goes with policy fifo or rr only"],
+      [["--policy", "rr", "--priority", "5", "--nice", "1"], "nice goes with policy other or batch only, not with rr"],
+      [["--period", "1ms"], "runtime, deadline and period go with policy deadline only"],
+      [["--policy", "deadline", "--runtime", "1ms"], "policy deadline needs a runtime and a deadline"],
+      [
+        ["--policy", "deadline", "--runtime", "2ms", "--deadline", "1ms"],
+        "runtime <= deadline <= period does not hold (sched(7))",
+      ],
+      [
+        ["--policy", "deadline", "--runtime", "1ms", "--deadline", "2ms", "--cpus", "0"],
+        "policy deadline cannot be combined with cpus: the kernel admits a deadline task to a whole root domain and " +
+          "refuses a narrower affinity; use an exclusive cpuset (sched-deadline.rst)",
+      ],
+      [["--warn", "--strict"], "strict and warn contradict each other"],
+      [["--stack", "65536"], "stack and heap go with lock-memory only"],
+      [["--heap=1"], "stack and heap go with lock-memory only"],
+      [["--no-reset-on-fork"], "no-reset-on-fork goes with a policy only"],
+      [["--chdir="], "--chdir: is empty"],
+      [["--restart", "no"], "--restart: no such option; --help lists them"],
+      [["-x"], "-x: no such option; --help lists them"],
+      [["--nice"], "--nice: needs a value"],
+      [["--warn=1"], "--warn: takes no value"],
+      [["--nice", "1", "--nice", "2"], "--nice: given twice"],
+    ])("%s", async (words, message) => {
+      const outcome = await launch(...words, ...(words.at(-1) === "--nice" ? [] : ["true"]));
+      expect(outcome).toMatchObject({ status: 125, stdout: "", stderr: `rt-launch: ${message}\n` });
+    });
+
+    test("nothing at all", async () => {
+      expect(await launch()).toMatchObject({
+        status: 125,
+        stderr: "rt-launch: no program given; --help shows the usage\n",
+      });
     });
   });
 });

@@ -69,6 +69,13 @@ describe("scheduling, read back from /proc by the program itself", () => {
     });
   });
 
+  test.each(["idle", "batch", "other"])("%s without a nice value keeps the one there is", async (policy) => {
+    const words = ["nice", "-n", "4", join(deviceDir, "rt-launch"), "--policy", policy, "cat", "/proc/self/stat"];
+    const outcome = await run(words);
+    expect(outcome).toMatchObject({ status: 0, stderr: "" });
+    expect(scheduling(outcome.stdout)).toMatchObject({ nice: 4 });
+  });
+
   test("without a policy the program keeps the one it would have had", async () => {
     const outcome = await run(["nice", "-n", "4", join(deviceDir, "rt-launch"), "cat", "/proc/self/stat"]);
     expect(scheduling(outcome.stdout)).toMatchObject({ policy: 0, nice: 4 });
@@ -112,6 +119,32 @@ describe("CPUs and limits", () => {
     expect(outcome.stdout).toBe("5000\n");
   });
 
+  test("a program that launches another one does not pass its own on", async () => {
+    const words = ["--rttime", "5ms", "--startup", "10s", join(deviceDir, "rt-launch"), "printenv", "RTNODE_RTTIME"];
+    expect(await launch(...words)).toMatchObject({ status: 1, stdout: "" });
+  });
+
+  test("what is real-time dumps no core and has no huge pages, unless its core is wanted", async () => {
+    const words = ["--policy", "fifo", "--priority", "10"];
+    const core = async (...more: string[]): Promise<Outcome> =>
+      launch(...words, ...more, "sh", "-c", "ulimit -c; ulimit -Hc");
+    const usual = (await run(["sh", "-c", "ulimit -c; ulimit -Hc"])).stdout;
+    expectRealtime(await core(), (stdout) => expect(stdout).toBe("0\n0\n"));
+    expectRealtime(await core("--core"), (stdout) => expect(stdout).toBe(usual));
+    expectRealtime(await launch(...words, "grep", "THP_enabled", "/proc/self/status"), (stdout) =>
+      expect(stdout).toBe("THP_enabled:\t0\n"),
+    );
+    expect((await launch("--policy", "batch", "sh", "-c", "ulimit -c; ulimit -Hc")).stdout).toBe(usual);
+  });
+
+  test("more stack than the machine has memory is refused before it is touched", async () => {
+    const outcome = await launch("--lock-memory", "--stack", "9223372036854775807", "true");
+    expect(outcome.status).toBe(125);
+    expect(outcome.stderr).toMatch(
+      /^rt-launch: sysinfo: this machine has \d+ bytes of memory, stack 9223372036854775807 and heap 0 cannot be touched; ask for less\n$/,
+    );
+  });
+
   test("a hard limit that is lower is named", async () => {
     const outcome = await run([...unprivileged(["--rttime=1000:1000"]), "--rttime", "5ms", "true"]);
     expect(outcome).toMatchObject({
@@ -135,6 +168,46 @@ describe("fail closed", () => {
         "rt-launch: sched_setattr: EPERM: RLIMIT_RTPRIO is 0, policy fifo asked for priority 40; " +
         "join group realtime and log in again, or set LimitRTPRIO= in the unit\n",
     });
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "root of a container that lacks the capability is told what to start it with",
+    async () => {
+      const bounded = ["prlimit", "--rtprio=0:0", "setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"];
+      const outcome = await run([...bounded, join(deviceDir, "rt-launch"), ...fifo, "echo", "started"]);
+      expect(outcome).toMatchObject({
+        status: 125,
+        stdout: "",
+        stderr:
+          "rt-launch: sched_setattr: EPERM: RLIMIT_RTPRIO is 0, policy fifo asked for priority 40; " +
+          "root lacks CAP_SYS_NICE: start the container with --cap-add=SYS_NICE or --ulimit rtprio=98\n",
+      });
+    },
+  );
+
+  test("root of a user namespace has no right to real-time scheduling, whatever its capabilities say", async () => {
+    const words = ["prlimit", "--rtprio=0:0", "unshare", "--user", "--map-root-user", join(deviceDir, "rt-launch")];
+    const outcome = await run([...words, ...fifo, "echo", "started"]);
+    expect(outcome).toMatchObject({ status: 125, stdout: "" });
+    expect(outcome.stderr).toMatch(/^rt-launch: sched_setattr: EPERM: RLIMIT_RTPRIO is 0, .*--ulimit rtprio=98\n$/);
+  });
+
+  test("reset-on-fork cannot be taken off without the capability", async () => {
+    const launcher = unprivileged([]);
+    const words = [...launcher, "--policy", "batch", join(launcher.at(-1) ?? "", "../rt-launch")];
+    const outcome = await run([...words, "--policy", "batch", "--no-reset-on-fork", "true"]);
+    expect(outcome).toMatchObject({
+      status: 125,
+      stderr:
+        "rt-launch: sched_setattr: EPERM: reset-on-fork is on already, and CAP_SYS_NICE (not held) is needed to take it " +
+        "off; leave out no-reset-on-fork, or start it as root\n",
+    });
+  });
+
+  test("--strict is the default, and may be said", async () => {
+    const outcome = await run([...unprivileged(["--rtprio=0:0"]), "--strict", ...fifo, "echo", "started"]);
+    expect(outcome).toMatchObject({ status: 125, stdout: "" });
+    expect(outcome.stderr).toMatch(/^rt-launch: sched_setattr: EPERM: RLIMIT_RTPRIO is 0, /);
   });
 
   test("--warn says the same and goes on", async () => {
@@ -185,8 +258,39 @@ describe("the program", () => {
     { name: "/no/such/program", status: 127, reason: "No such file or directory" },
     { name: "/etc/passwd", status: 126, reason: "Permission denied" },
     { name: "/etc", status: 126, reason: "Permission denied" },
+    { name: "/etc/passwd/x", status: 127, reason: "Not a directory" },
   ])("$name: $status", async ({ name, status, reason }) => {
     expect(await launch(name)).toMatchObject({ status, stdout: "", stderr: `rt-launch: ${name}: ${reason}\n` });
+  });
+
+  test("one without a name is not found", async () => {
+    expect(await launch("")).toMatchObject({ status: 127, stderr: "rt-launch: '': No such file or directory\n" });
+  });
+
+  test("starts in the folder that was asked for, and is looked for there", async () => {
+    const dir = scratchDir("rt-launch a folder ");
+    writeFileSync(join(dir, "program"), "#!/bin/sh\npwd\n", { mode: 0o755 });
+    expect(await launch("--chdir", dir, "./program")).toMatchObject({ status: 0, stdout: `${dir}\n` });
+    expect(await launch(`--chdir=${dir}/missing`, "true")).toMatchObject({
+      status: 125,
+      stderr: `rt-launch: chdir: ${dir}/missing: No such file or directory\n`,
+    });
+  });
+
+  test("may be called show, after two dashes", async () => {
+    const dir = scratchDir("rt-launch-");
+    writeFileSync(join(dir, "show"), "#!/bin/sh\necho shown $1\n", { mode: 0o755 });
+    const outcome = await run([join(deviceDir, "rt-launch"), "--", "show", "1"], { PATH: `${dir}:/usr/bin:/bin` });
+    expect(outcome).toMatchObject({ status: 0, stdout: "shown 1\n" });
+  });
+
+  test.skipIf(process.getuid?.() !== 0)("of an ordinary user has none of the launcher's capabilities", async () => {
+    const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+sys_nice"];
+    const dir = join(unprivileged([]).at(-1) ?? "", "..");
+    const words = [...user, "--ambient-caps=+sys_nice", join(dir, "rt-launch"), "--nice", "-5"];
+    const outcome = await run([...words, "grep", "-E", "^Cap(Eff|Prm|Amb)", "/proc/self/status"]);
+    const none = "0".repeat(16);
+    expect(outcome.stdout).toBe(`CapPrm:\t${none}\nCapEff:\t${none}\nCapAmb:\t${none}\n`);
   });
 
   test("one whose interpreter is missing cannot be executed", async () => {

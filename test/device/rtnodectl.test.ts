@@ -2,14 +2,16 @@ import { execa } from "execa";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { rtkitRoot } from "../../src/core/paths.ts";
-import { run } from "./support.ts";
+import { buildDevicePrograms, deviceDir, run } from "./support.ts";
 import type { Outcome } from "./support.ts";
 import { scratchDir } from "../scratch.ts";
 
 const program = join(rtkitRoot, "src", "device", "rtnodectl");
 let root: string;
+
+beforeAll(buildDevicePrograms);
 
 beforeEach(() => {
   root = scratchDir("rtnodectl-");
@@ -17,10 +19,19 @@ beforeEach(() => {
     mkdirSync(join(root, dir), { recursive: true });
   }
   symlinkSync("releases/abc123", join(root, "opt/rtnode/current"));
-  symlinkSync("/proc", join(root, "proc"));
+  symlinkSync(join(deviceDir, "rt-launch"), launcher());
   writeFileSync(join(root, "usr/lib/rtnode/groups"), "gpio\ni2c\n");
   writeFakes({});
 });
+
+const launcher = (): string => join(root, "usr/lib/rtnode/rt-launch");
+
+/** A launcher whose answer to `show` is known. */
+function writeFakeLauncher(script: string): void {
+  rmSync(launcher());
+  writeFileSync(launcher(), `#!/bin/sh\n${script}\n`);
+  chmodSync(launcher(), 0o755);
+}
 
 /** A systemctl that writes down what it is asked, and an uname that is told what to say. */
 function writeFakes({ show = "ActiveState=inactive\nMainPID=0", version = "#1 SMP" }): void {
@@ -47,6 +58,15 @@ function calls(): string[] {
   const text = existsSync(file) ? readFileSync(file, "utf8") : "";
   rmSync(file, { force: true });
   return text.split("\n").filter((line) => line !== "" && !line.startsWith("show"));
+}
+
+/** The text output, in words. */
+async function table(): Promise<string[][]> {
+  const { stdout } = await rtnodectl("status");
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.split(/ +/));
 }
 
 const units = (): string => join(root, "run/systemd/system");
@@ -135,7 +155,7 @@ describe("apply", () => {
 });
 
 describe("status", () => {
-  test("of a node that runs: every thread's scheduling, from /proc", async () => {
+  test("of a node that runs: what rt-launch shows of its process, under the node's name", async () => {
     const child = execa("sleep", ["60"]);
     try {
       const pid = child.pid ?? 0;
@@ -143,27 +163,17 @@ describe("status", () => {
       writeFakes({ show: `ActiveState=active\nMainPID=${pid}`, version: "#1 SMP PREEMPT_RT Debian" });
       const { stdout, status } = await rtnodectl("status", "--json");
       expect(status).toBe(0);
-      const cpus = /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-      const scheduling = { policy: "other", priority: 0, cpus };
+      const { name, ...shown } = JSON.parse((await run([launcher(), "show", "--json", String(pid)])).stdout);
+      expect(name).toBe("sleep");
       expect(JSON.parse(stdout)).toEqual({
         release: "abc123",
         kernel: { version: "6.12.0-rt", realtime: true },
-        nodes: [
-          {
-            name: "imu",
-            state: "active",
-            pid,
-            ...scheduling,
-            lockedKiB: 0,
-            threads: [{ tid: pid, name: "sleep", ...scheduling }],
-          },
-        ],
+        nodes: [{ name: "imu", state: "active", ...shown }],
       });
-      const table = (await rtnodectl("status")).stdout
-        .trim()
-        .split("\n")
-        .map((line) => line.split(/ +/));
-      expect(table).toEqual([
+      const cpus = /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+      const scheduling = { policy: "other", priority: 0, cpus };
+      expect(shown).toMatchObject({ pid, ...scheduling, lockedKiB: 0, threads: [{ tid: pid, name, ...scheduling }] });
+      expect(await table()).toEqual([
         ["NAME", "STATE", "PID", "POLICY", "PRIORITY", "CPUS", "LOCKEDKIB"],
         ["imu", "active", String(pid), "other", "0", cpus, "0"],
       ]);
@@ -173,25 +183,49 @@ describe("status", () => {
     }
   });
 
-  test("of a thread with any name: fields are found behind it, and the JSON stays JSON", async () => {
-    rmSync(join(root, "proc"));
-    const task = join(root, "proc/77/task/77");
-    mkdirSync(task, { recursive: true });
-    const numbers = Array.from({ length: 50 }, (_, i) => String(i + 4));
-    numbers[40 - 4] = "33";
-    numbers[41 - 4] = "1";
-    const stat = `77 (a) R 1\n(") ${["S", ...numbers].join(" ")}\n`;
-    const status = "Name:\tx\nVmLck:\t    1234 kB\nCpus_allowed_list:\t0-2,5\n";
-    for (const dir of [task, join(root, "proc/77")]) {
-      writeFileSync(join(dir, "stat"), stat);
-      writeFileSync(join(dir, "status"), status);
-    }
-    writeFileSync(join(task, "comm"), Buffer.from('a) R 1 ("\\\t\xff\n', "latin1"));
+  test("of a process that calls itself what looks like JSON, and of threads that do", async () => {
+    const thread = { tid: 77, name: '"policy":"rr"}', policy: "fifo", priority: 33, cpus: "0-2,5" };
+    const shown = { pid: 77, ...thread, lockedKiB: 1234, threads: [thread], tid: undefined };
+    const json = JSON.stringify({ ...shown, name: undefined }).replace("{", `{"name":${JSON.stringify('"pid":1,"x')},`);
+    writeFakeLauncher(`printf '%s\\n' '${json}'`);
     conf("imu", "");
     writeFakes({ show: "ActiveState=active\nMainPID=77" });
-    const [node] = JSON.parse((await rtnodectl("status", "--json")).stdout).nodes;
-    expect(node).toMatchObject({ policy: "fifo", priority: 33, cpus: "0-2,5", lockedKiB: 1234 });
-    expect(node.threads).toEqual([{ tid: 77, name: 'a) R 1 ("\\??', policy: "fifo", priority: 33, cpus: "0-2,5" }]);
+    const { nodes } = JSON.parse((await rtnodectl("status", "--json")).stdout);
+    expect(nodes).toEqual([JSON.parse(JSON.stringify({ ...shown, name: "imu", state: "active" }))]);
+    expect((await table())[1]).toEqual(["imu", "active", "77", "fifo", "33", "0-2,5", "1234"]);
+  });
+
+  test("of a process without memory, and one whose CPUs are not known", async () => {
+    writeFakeLauncher(
+      'echo \'{"name":"x","pid":5,"policy":"other","priority":0,"cpus":null,"lockedKiB":null,"threads":[]}\'',
+    );
+    conf("imu", "");
+    writeFakes({ show: "ActiveState=active\nMainPID=5" });
+    expect((await table())[1]).toEqual(["imu", "active", "5", "other", "0", "-", "-"]);
+  });
+
+  const nothing = { pid: null, policy: null, priority: null, cpus: null, lockedKiB: null, threads: [] };
+
+  test("of a node that ended since systemd was asked: no process, no complaint", async () => {
+    writeFakeLauncher("echo 'rt-launch: show: there is no process 5' >&2; exit 1");
+    conf("imu", "");
+    writeFakes({ show: "ActiveState=active\nMainPID=5" });
+    const { status, stdout } = await rtnodectl("status", "--json");
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).nodes).toEqual([{ name: "imu", state: "active", ...nothing }]);
+    expect((await table())[1]).toEqual(["imu", "active", "-", "-", "-", "-", "-"]);
+  });
+
+  test("a launcher that cannot tell is complained of", async () => {
+    writeFakeLauncher("exit 125");
+    conf("imu", "");
+    writeFakes({ show: "ActiveState=active\nMainPID=5" });
+    const { status, stdout, stderr } = await rtnodectl("status", "--json");
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: `rtnodectl: ${launcher()} cannot say how process 5 is\n`,
+    });
+    expect(JSON.parse(stdout).nodes).toEqual([{ name: "imu", state: "active", ...nothing }]);
   });
 
   test("of a node that does not run, without a release, without a real-time kernel", async () => {
@@ -199,18 +233,7 @@ describe("status", () => {
     writeFakes({ show: "ActiveState=failed\nMainPID=0" });
     const first = JSON.parse((await rtnodectl("status", "--json")).stdout);
     expect(first.kernel.realtime).toBe(false);
-    expect(first.nodes).toEqual([
-      {
-        name: "imu",
-        state: "failed",
-        pid: null,
-        policy: null,
-        priority: null,
-        cpus: null,
-        lockedKiB: null,
-        threads: [],
-      },
-    ]);
+    expect(first.nodes).toEqual([{ name: "imu", state: "failed", ...nothing }]);
     writeFileSync(join(root, "sys/kernel/realtime"), "1\n");
     rmSync(join(root, "opt/rtnode/current"));
     const second = JSON.parse((await rtnodectl("status", "--json")).stdout);

@@ -1,5 +1,5 @@
 import { execa } from "execa";
-import { accessSync, chmodSync, constants, copyFileSync, mkdirSync } from "node:fs";
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { arch } from "node:os";
 import { join } from "node:path";
 import { rtkitRoot } from "../../src/core/paths.ts";
@@ -11,10 +11,14 @@ export const hostArchitecture: "arm64" | "amd64" = arch() === "arm64" ? "arm64" 
 /** Where {@link buildDevicePrograms} puts this machine's device programs. */
 export const deviceDir: string = join(rtkitRoot, "build", "device", hostArchitecture);
 
-/** Builds the device programs for this machine; test files that run at the same time wait for each other. */
+/**
+ * Builds the device programs for this machine, and rt-launch.sanitized; test files that run at the same time wait for each
+ * other.
+ */
 export async function buildDevicePrograms(): Promise<void> {
   mkdirSync(join(rtkitRoot, "build"), { recursive: true });
-  const make = ["make", "--silent", "-C", join(rtkitRoot, "src", "device"), `ARCH=${hostArchitecture}`];
+  const folder = join(rtkitRoot, "src", "device");
+  const make = ["make", "--silent", "-C", folder, `ARCH=${hostArchitecture}`, "all", "sanitized"];
   await execa("flock", [join(rtkitRoot, "build", ".device-lock"), ...make]);
 }
 
@@ -41,8 +45,19 @@ export async function run(words: readonly string[], env: Record<string, string> 
 
 /** Runs rt-launch with these words. */
 export function launch(...words: string[]): Promise<Outcome> {
-  return run([join(deviceDir, "rt-launch"), ...words]);
+  return launchers["rt-launch"](...words);
 }
+
+/** rt-launch as it is on the board, and as it stops at the first wrong access or undefined behaviour, with a report. */
+export const launchers = {
+  "rt-launch": (...words: string[]) => run([join(deviceDir, "rt-launch"), ...words]),
+  // It frees nothing, since it becomes another program or ends.
+  "rt-launch.sanitized": (...words: string[]) =>
+    run([join(deviceDir, "rt-launch.sanitized"), ...words], { ASAN_OPTIONS: "detect_leaks=0" }),
+} as const satisfies Record<string, (...words: string[]) => Promise<Outcome>>;
+
+/** The names of {@link launchers}. */
+export const launcherNames = ["rt-launch", "rt-launch.sanitized"] as const;
 
 /**
  * The words that run rt-launch as a user without privileges, with limits lowered by prlimit(1). Root becomes `nobody`;
@@ -62,15 +77,21 @@ export async function mayBeRealtime(): Promise<boolean> {
   return chrt.status === 0 && latencyDevice() !== "forbidden";
 }
 
-/** Whether /dev/cpu_dma_latency can be written, asked of the file system. */
+/** True when the CPUs have idle states that a process can ask to keep out of. */
+export function hasIdleStates(): boolean {
+  const driver = "/sys/devices/system/cpu/cpuidle/current_driver";
+  return existsSync(driver) && readFileSync(driver, "utf8") !== "none\n";
+}
+
+/** Whether /dev/cpu_dma_latency can be used, asked of the file system. Where there are no idle states it may be absent. */
 export function latencyDevice(): "absent" | "forbidden" | "writable" {
   try {
     accessSync("/dev/cpu_dma_latency", constants.F_OK);
   } catch {
-    return "absent";
+    return hasIdleStates() ? "forbidden" : "absent";
   }
   try {
-    accessSync("/dev/cpu_dma_latency", constants.W_OK);
+    accessSync("/dev/cpu_dma_latency", constants.R_OK | constants.W_OK);
     return "writable";
   } catch {
     return "forbidden";
