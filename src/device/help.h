@@ -31,7 +31,7 @@ static const char rt_launch_help[] =
     "  --strict            start nothing when something cannot be had (the default)\n"
     "  --warn              say what could not be had, and go on\n"
     "  --help, --version\n\n"
-    "A config file may also hold `restart WORD` and `groups LIST`, which are for rtnodectl.\n"
+    "A config file may also hold `restart WORD`, `groups LIST`, `notify` and `watchdog TIME`, which are for rtnodectl.\n"
     "Exit status: the program's; 125 when rt-launch fails, 126 when PROGRAM cannot be executed, 127 when it is not found;\n"
     "of show: 0, 1 when there is no such process, 125.\n"
     "rt-launch(1) says more, and what helps when something cannot be had.\n";
