@@ -40,6 +40,8 @@ export interface ScanOptions {
   readonly signal: AbortSignal;
   /** Absolute paths of the folders that hold the SDKs: `rtnode/` (Python) and `index.ts` (TypeScript). */
   readonly sdk: { readonly python: string; readonly typescript: string };
+  /** The version of the official build of Node.js on the board, `24.22.0`; without it the board has Debian's. */
+  readonly nodejs?: string | undefined;
 }
 
 /** The ending of a node's bundle, by runtime. */

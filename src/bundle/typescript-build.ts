@@ -4,9 +4,6 @@ import { usageError, type Place, type RtkitError } from "../core/errors.ts";
 import type { ScanOptions } from "./scanned-node.ts";
 import { adaptPlugin, addonPlugin, isDependency, sdkPlugin, type AddonUse } from "./typescript-plugins.ts";
 
-/** Debian trixie's nodejs package: 20.19.2 (packages.debian.org/trixie/nodejs). */
-export const TARGET_NODE = "20.19";
-
 /**
  * `require` for CommonJS dependencies. Node resolves links of its main module, and `current` on the board is one:
  * `process.argv[1]` must name the same file as `import.meta.url`, because programs compare them.
@@ -29,12 +26,12 @@ export interface TypescriptBuild {
   readonly dynamicRequires: readonly string[];
 }
 
-/** Bundles one entry in memory. `dir` (the project's folder) and `entry` are real paths. */
+/** Bundles one entry in memory. `dir` (the project's folder) and `entry` are real paths, `nodejs` is the board's version. */
 export async function buildTypescript(
   dir: string,
   entry: string,
   name: string,
-  options: Pick<ScanOptions, "signal" | "sdk">,
+  options: Pick<ScanOptions, "signal" | "sdk"> & { readonly nodejs: string },
 ): Promise<TypescriptBuild> {
   options.signal.throwIfAborted();
   const addons: AddonUse[] = [];
@@ -47,7 +44,7 @@ export async function buildTypescript(
     bundle: true,
     platform: "node",
     format: "esm",
-    target: `node${TARGET_NODE}`,
+    target: `node${options.nodejs}`,
     banner: { js: BANNER },
     define: { __filename: "import.meta.filename", __dirname: "import.meta.dirname", "require.main": "undefined" },
     charset: "utf8",

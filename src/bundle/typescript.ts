@@ -10,12 +10,15 @@ import { addonErrors, computedAddonUses } from "./native-addons.ts";
 import { npmPackages } from "./npm-packages.ts";
 import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
 import { moveError, movePlace } from "./places.ts";
-import { buildTypescript, TARGET_NODE } from "./typescript-build.ts";
+import { buildTypescript } from "./typescript-build.ts";
 import { isDependency, SDK_NAMESPACE } from "./typescript-plugins.ts";
 import { findFileUses, lineAndColumn, offsetOfSpecifier } from "./typescript-source.ts";
 
-/** Modules with a `node:` name that the board's Node does not have (nodejs.org, "Added in"). */
-const NOT_IN_TARGET: Readonly<Record<string, string>> = { "node:sqlite": "22.5" };
+/** Debian trixie's nodejs package: 20.19.2 (packages.debian.org/trixie/nodejs). */
+const DEBIAN_NODEJS = "20.19";
+
+/** Since when Node has them: modules with a `node:` name that not every board's Node has (nodejs.org, "Added in"). */
+const ADDED_IN: Readonly<Record<string, string>> = { "node:sqlite": "22.5" };
 
 /**
  * Bundles a TypeScript or JavaScript node in memory (that is fast enough to be the check, too) and finds what one
@@ -24,13 +27,17 @@ const NOT_IN_TARGET: Readonly<Record<string, string>> = { "node:sqlite": "22.5" 
 export async function scanTypescript(project: Project, node: NodeConfig, options: ScanOptions): Promise<ScannedNode> {
   const dir = await realpath(project.dir);
   const entry = await realpath(node.entry);
-  const built = await buildTypescript(dir, entry, node.name, options);
+  const nodejs = options.nodejs ?? DEBIAN_NODEJS;
+  const built = await buildTypescript(dir, entry, node.name, { ...options, nodejs });
   throwIfAny(built.errors.map((error) => moveError(error, dir, project.dir)));
   const { inputs } = built.metafile;
   const files = await readInputs(dir, inputs, options.sdk.typescript);
   const addons = [...built.addons, ...(await computedAddonUses(dir, built.dynamicRequires))];
   const { errors, warnings } = checkSources(dir, files);
-  errors.push(...(await addonErrors(dir, relative(dir, entry), inputs, addons)), ...(await targetErrors(dir, inputs)));
+  errors.push(
+    ...(await addonErrors(dir, relative(dir, entry), inputs, addons)),
+    ...(await targetErrors(dir, inputs, nodejs)),
+  );
   throwIfAny(errors.map((error) => moveError(error, dir, project.dir)));
   const dependencies = await npmPackages(dir, built.metafile);
   return {
@@ -110,23 +117,35 @@ function checkSources(dir: string, files: readonly InputFile[]): { errors: Rtkit
   return { errors, warnings };
 }
 
-function isInTarget(module: string): boolean {
-  return module.startsWith("node:") ? isBuiltin(module) && !(module in NOT_IN_TARGET) : true;
+/** Whether a version has at least the major and minor numbers of another one. */
+function isAtLeast(version: string, other: string): boolean {
+  const [[major = 0, minor = 0], [otherMajor = 0, otherMinor = 0]] = [numbersOf(version), numbersOf(other)];
+  return major > otherMajor || (major === otherMajor && minor >= otherMinor);
 }
 
-async function targetErrors(dir: string, inputs: Metafile["inputs"]): Promise<RtkitError[]> {
+function numbersOf(version: string): number[] {
+  return version.split(".").map(Number);
+}
+
+function isInTarget(module: string, nodejs: string): boolean {
+  return !module.startsWith("node:") || (isBuiltin(module) && isAtLeast(nodejs, ADDED_IN[module] ?? "0"));
+}
+
+async function targetErrors(dir: string, inputs: Metafile["inputs"], nodejs: string): Promise<RtkitError[]> {
   const errors: RtkitError[] = [];
   for (const [name, { imports }] of Object.entries(inputs)) {
-    for (const { path } of imports.filter((imported) => imported.external === true && !isInTarget(imported.path))) {
+    const beyond = imports.filter(({ path, external }) => external === true && !isInTarget(path, nodejs));
+    for (const { path } of beyond) {
       const source = await readFile(join(dir, name), "utf8");
       const offset = offsetOfSpecifier(source, path);
       const where = { file: join(dir, name), ...(offset === undefined ? {} : lineAndColumn(source, offset)) };
-      const since = NOT_IN_TARGET[path];
-      const text =
-        since === undefined
-          ? `Node has no module ${path}`
-          : `${path} came with Node ${since}; the board has Node ${TARGET_NODE}`;
-      errors.push(usageError("RTK_BUNDLE_IMPORT", text, { where }));
+      const since = ADDED_IN[path];
+      if (since === undefined) errors.push(usageError("RTK_BUNDLE_IMPORT", `Node has no module ${path}`, { where }));
+      else {
+        const text = `${path} came with Node ${since}; the board has Node ${nodejs}`;
+        const hint = `name a newer Node in rtkit.yaml: image: { node: "24" }`;
+        errors.push(usageError("RTK_BUNDLE_IMPORT", text, { where, hint }));
+      }
     }
   }
   return errors;

@@ -39,6 +39,8 @@ export interface ImageConfig {
   readonly packages: readonly string[];
   /** The state of Debian's archive to build from, `20261101T000000Z`; null for the mirror's present one. */
   readonly snapshot: string | null;
+  /** The major version of the official build of Node.js in the image, `24`; null for Debian's Node.js. */
+  readonly node: string | null;
   /** Lines for authorized_keys (read from the files that the project names). */
   readonly authorizedKeys: readonly string[];
   /** Folders of the project's own overlays, in layering order. */

@@ -120,6 +120,15 @@ const image = z
       .describe(
         "Take packages from Debian's archive as it was at this time (UTC), from snapshot.debian.org, in place of the mirror's present state.",
       ),
+    node: z
+      .string({ error: notAMajor })
+      // Older ones lack import.meta.filename, which bundles start with.
+      .regex(/^[2-9]\d$/, { error: notAMajor })
+      .meta({ examples: ["24"] })
+      .optional()
+      .describe(
+        "Major version of Node.js for TypeScript nodes, in quotes: its official build, from npm, in place of Debian's `nodejs`. `snapshot` does not apply to it. Default: Debian's. See [lock](lock.md).",
+      ),
     ssh: z
       .strictObject({
         authorized_keys: z
@@ -135,6 +144,14 @@ const image = z
       .describe("Folders of overlays of your own (overlay.yaml and rootfs/), in layering order."),
   })
   .describe("What goes on the card besides the nodes.");
+
+function notAMajor({ input }: { readonly input?: unknown }): string {
+  if (typeof input === "number") return say(`${input} is a number, and versions are text`, 'write it in quotes: "24"');
+  return say(
+    `${quote(input)} is not a major version of Node.js that nodes run on`,
+    'write one from 20 on, for example "24"; rtkit.lock has the exact version',
+  );
+}
 
 const host = z
   .string()

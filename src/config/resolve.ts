@@ -53,6 +53,7 @@ export function resolveProject(
       hostname: input.image?.hostname ?? input.name,
       packages: [...new Set(input.image?.packages)].toSorted(),
       snapshot: input.image?.snapshot ?? null,
+      node: input.image?.node ?? null,
       authorizedKeys,
       overlays: facts.overlays.map(({ folder }) => folder.path),
     },

@@ -20,8 +20,11 @@ export function salvage(data: unknown, issues: readonly z.core.$ZodIssue[]): unk
 /** The parts that cannot be judged when the value at `path` is wrong. */
 function parts(path: readonly string[]): readonly Path[] {
   const [section = "", name, key, ...rest] = path;
+  if (section === "nodes" && (key === undefined || key === "entry")) {
+    // Whether anything runs on image.node is judged by all entries.
+    return [path.slice(0, 2), ["image", "node"]];
+  }
   if (name === undefined) return [[section]];
-  if (section === "nodes" && key === "entry") return [["nodes", name]];
   if (section === "nodes" && key !== undefined) {
     // The limit on real-time CPU time is judged by the schedule. An unknown key may have been meant for `schedule`.
     const limitsToo: Path[] = [["nodes", name, "limits"]];

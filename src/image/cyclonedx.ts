@@ -30,7 +30,7 @@ export interface Component {
   readonly name: string;
   readonly version?: string | undefined;
   readonly description?: string | undefined;
-  readonly hashes?: readonly { readonly alg: "SHA-256"; readonly content: string }[] | undefined;
+  readonly hashes?: readonly { readonly alg: "SHA-256" | "SHA-512"; readonly content: string }[] | undefined;
   readonly licenses?: readonly DeclaredLicence[] | undefined;
   readonly cpe?: string | undefined;
   readonly purl?: string | undefined;

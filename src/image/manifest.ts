@@ -34,6 +34,8 @@ const manifestSchema = z.strictObject({
   /** Names, in layering order. */
   overlays: z.array(z.string()),
   packages: z.array(z.strictObject({ name: z.string(), version: z.string(), architecture: z.string() })),
+  /** The official build of Node.js, an npm package, with the hash of its tarball (W3C, Subresource Integrity). */
+  nodejs: z.strictObject({ package: z.string(), version: z.string(), integrity: z.string() }).exactOptional(),
   nodes: z.array(
     z.strictObject({
       name: z.string(),

@@ -18,7 +18,21 @@ export interface SbomFacts {
   readonly firmware: readonly FileFacts[];
   /** Programs that overlays put into the root file system. */
   readonly programs: readonly FileFacts[];
+  /** The official build of Node.js; null when it is Debian's, or none. */
+  readonly nodejs: NodejsFacts | null;
   readonly nodes: readonly NodeFacts[];
+}
+
+/** An npm package with the official build of Node.js. */
+export interface NodejsFacts {
+  readonly name: string;
+  readonly version: string;
+  /** Of its tarball, hex. */
+  readonly sha512: string;
+  /** What its package.json names. */
+  readonly licence: string | null;
+  /** Debian packages that it needs. */
+  readonly depends: readonly string[];
 }
 
 /** One file of the image. */

@@ -3,7 +3,7 @@ import type { Runtime } from "../config/model.ts";
 import type { InstalledPackage } from "../rootfs/dpkg-status.ts";
 import type { Component } from "./cyclonedx.ts";
 import { packageUrl } from "./purl.ts";
-import type { FileFacts, NodeFacts, SbomFacts } from "./sbom-facts.ts";
+import type { FileFacts, NodeFacts, NodejsFacts, SbomFacts } from "./sbom-facts.ts";
 
 /** A component, and for it and each component inside what it needs, by reference. */
 export interface SbomPart {
@@ -14,8 +14,8 @@ export interface SbomPart {
 /** Package URLs, which are the references too, by the package's name. */
 export type DebianPurls = ReadonlyMap<string, string>;
 
-/** Debian's package that runs a node. */
-const INTERPRETERS: Readonly<Partial<Record<Runtime, string>>> = { python: "python3", typescript: "nodejs" };
+/** What runs nodes, by reference. */
+export type Interpreters = Readonly<Partial<Record<Runtime, string | undefined>>>;
 
 /**
  * Package URLs of Debian packages. `upstream` names the source package where it is another, which is what Debian's
@@ -74,6 +74,25 @@ export function kernelPart({ release, sha256 }: SbomFacts["kernel"], purls: Debi
   };
 }
 
+/** The official build of Node.js. Advisories name it by its CPE, and the npm package by its purl. */
+export function nodejsPart({ name, version, sha512, licence, depends }: NodejsFacts, purls: DebianPurls): SbomPart {
+  const purl = packageUrl({ type: "npm", name, version });
+  return {
+    component: {
+      type: "application",
+      "bom-ref": purl,
+      name,
+      version,
+      description: "The official build of Node.js",
+      hashes: [{ alg: "SHA-512", content: sha512 }],
+      licenses: licence === null ? undefined : [declared(licence)],
+      cpe: `cpe:2.3:a:nodejs:node.js:${version}:*:*:*:*:*:*:*`,
+      purl,
+    },
+    needs: [[purl, packageRefs(depends, purls)]],
+  };
+}
+
 /** A file of the image. */
 export function filePart(type: "file" | "firmware", file: FileFacts, purls: DebianPurls): SbomPart {
   const ref = `file:${file.path}`;
@@ -88,14 +107,14 @@ export function filePart(type: "file" | "firmware", file: FileFacts, purls: Debi
 }
 
 /** A node's bundle, and what is in it. `rtkit` is the version of the SDK. */
-export function nodePart(node: NodeFacts, purls: DebianPurls, rtkit: string): SbomPart {
+export function nodePart(node: NodeFacts, interpreters: Interpreters, rtkit: string): SbomPart {
   const ref = `node:${node.name}`;
   const { packages, direct } = node.dependencies ?? { packages: [], direct: [] };
   const refs = packages.map(
     ({ kind, name, version }) => `${ref}/${kind}/${name}${version === null ? "" : `@${version}`}`,
   );
   const chosen = (indices: readonly number[]): string[] => indices.flatMap((index) => refs[index] ?? []);
-  const interpreter = INTERPRETERS[node.runtime];
+  const interpreter = interpreters[node.runtime];
   const component: Component = {
     type: "application",
     "bom-ref": ref,
@@ -110,7 +129,7 @@ export function nodePart(node: NodeFacts, purls: DebianPurls, rtkit: string): Sb
   return {
     component,
     needs: [
-      [ref, [...chosen(direct), ...packageRefs(interpreter === undefined ? [] : [interpreter], purls)]],
+      [ref, [...chosen(direct), ...(interpreter === undefined ? [] : [interpreter])]],
       ...packages.map(({ requires }, index): [string, string[]] => [refs[index] ?? "", chosen(requires)]),
     ],
   };

@@ -5,6 +5,7 @@ import {
   debianPurls,
   filePart,
   kernelPart,
+  nodejsPart,
   nodePart,
   packagePart,
   sha256Hash,
@@ -17,12 +18,17 @@ const IMAGE = "image";
 /** The image's software bill of materials. The same facts in another order give the same document. */
 export function makeSbom(facts: SbomFacts): CycloneDx {
   const purls = debianPurls(facts.packages, facts.system.suite);
-  const nodes = facts.nodes.map((node) => nodePart(node, purls, facts.rtkit));
+  const nodejs = facts.nodejs === null ? [] : [nodejsPart(facts.nodejs, purls)];
+  const interpreters = {
+    python: purls.get("python3"),
+    typescript: nodejs[0]?.component["bom-ref"] ?? purls.get("nodejs"),
+  };
+  const nodes = facts.nodes.map((node) => nodePart(node, interpreters, facts.rtkit));
   const files = [
     ...facts.firmware.map((file) => filePart("firmware", file, purls)),
     ...facts.programs.map((file) => filePart("file", file, purls)),
   ];
-  const inImage = [systemPart(facts.system, purls), kernelPart(facts.kernel, purls), ...files, ...nodes];
+  const inImage = [systemPart(facts.system, purls), kernelPart(facts.kernel, purls), ...files, ...nodejs, ...nodes];
   const parts = [...inImage, ...facts.packages.map((item) => packagePart(item, purls))];
   const component: Component = {
     type: "firmware",
@@ -36,7 +42,7 @@ export function makeSbom(facts: SbomFacts): CycloneDx {
     ...parts.flatMap((part) => part.needs),
   ];
   // Machine code that may have libraries linked into it which nothing names.
-  const opaque = [...files, ...nodes.filter((_, index) => facts.nodes[index]?.dependencies === null)]
+  const opaque = [...files, ...nodejs, ...nodes.filter((_, index) => facts.nodes[index]?.dependencies === null)]
     .map((part) => part.component["bom-ref"])
     .toSorted(compareText);
   const content: Omit<CycloneDx, "serialNumber"> = {

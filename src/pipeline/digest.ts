@@ -27,9 +27,9 @@ export function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-/** The sha256, in hex, of a file's content, read as a stream. */
-export async function digestFile(path: string): Promise<string> {
-  const hash = createHash("sha256");
+/** The hash, in hex, of a file's content, read as a stream. */
+export async function digestFile(path: string, algorithm: "sha256" | "sha512" = "sha256"): Promise<string> {
+  const hash = createHash(algorithm);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return hash.digest("hex");
 }

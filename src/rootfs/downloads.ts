@@ -1,26 +1,21 @@
-import { mkdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
-import { lockFile } from "../core/lock.ts";
 import { formatSize } from "../core/units.ts";
-import { stepLock, temporaryPath } from "../pipeline/builds.ts";
-import { digestFile } from "../pipeline/digest.ts";
 import type { StepContext } from "../pipeline/step.ts";
 import { aptConf, aptEnv } from "./apt.ts";
 import { explainApt } from "./apt-errors.ts";
 import { networkOptions } from "./apt-network.ts";
 import type { LockedPackage } from "./lock.ts";
 import type { DebianMirror } from "./mirror.ts";
+import { downloadOnce, type Keep } from "./download-once.ts";
 
 /** apt's own downloader, part of package apt: `download-file URI FILE HASH ...`, with proxies, retries and hash check. */
 const APT_HELPER = "/usr/lib/apt/apt-helper";
 
 /** How many files one apt-helper gets: its arguments stay far below the kernel's limit (execve(2), E2BIG). */
 const BATCH = 200;
-
-/** The cache's folder of downloaded package files, each named by its sha256. */
-const DOWNLOADS = "downloads";
 
 /** Where package files come from. */
 export interface Sources {
@@ -31,8 +26,7 @@ export interface Sources {
 
 /**
  * Makes sure that the cache holds the package files, each with the content its sha256 says, and returns their paths in
- * the order of `packages`. A file is fetched once: from `mirror`, or when that no longer has it from `fallback`. Builds and
- * steps that download at the same time do so in turn, since most of what one of them needs the others need too.
+ * the order of `packages`. A file is fetched once: from `mirror`, or when that no longer has it from `fallback`.
  * Throws RTK_PACKAGE_GONE, RTK_MIRROR_UNTRUSTED, RTK_MIRROR_UNREACHABLE.
  */
 export async function download(
@@ -40,44 +34,34 @@ export async function download(
   packages: readonly LockedPackage[],
   sources: Sources,
 ): Promise<string[]> {
-  const folder = join(step.cacheDir, DOWNLOADS);
-  await mkdir(folder, { recursive: true });
-  const fileOf = ({ sha256 }: LockedPackage): string => join(folder, sha256);
-  const areMissing = async (wanted: readonly LockedPackage[]): Promise<LockedPackage[]> => {
-    const missing = [];
-    for (const each of wanted) if (!(await isWhole(fileOf(each), each))) missing.push(each);
-    return missing;
-  };
-  const missing = await areMissing(packages);
-  if (missing.length > 0) {
-    const lock = await lockFile(stepLock(step.cacheDir, DOWNLOADS), { wait: true, signal: step.signal });
-    try {
-      await fetchAll(step, await areMissing(missing), sources, fileOf);
-    } finally {
-      lock?.release();
-    }
-  }
-  return packages.map((wanted) => fileOf(wanted));
+  return downloadOnce(step, {
+    items: packages,
+    contentOf: ({ sha256, size }) => ({ algorithm: "sha256", hash: sha256, size }),
+    fetch: async (missing, folder, keep) => fetchAll(step, missing, sources, { folder, keep }),
+  });
 }
 
-type FileOf = (wanted: LockedPackage) => string;
+/** Where files go: into a folder of this run's, and from there to where they are kept. */
+interface Target {
+  readonly folder: string;
+  readonly keep: Keep<LockedPackage>;
+}
 
 async function fetchAll(
   step: StepContext,
   packages: readonly LockedPackage[],
   { mirror, fallback }: Sources,
-  fileOf: FileOf,
+  target: Target,
 ): Promise<void> {
-  if (packages.length === 0) return;
   const total = packages.reduce((sum, { size }) => sum + size, 0);
   step.progress(`downloading ${packages.length} packages, ${formatSize(total)}`);
-  const first = await fetchFrom(step, packages, mirror, fileOf);
+  const first = await fetchFrom(step, packages, mirror, target);
   if (first.missing.length === 0) return;
   // What cannot be had now, or is not Debian's, must be told, not papered over from elsewhere.
   if (!isGone(first.output)) throw explainApt(first.output, mirror);
   if (fallback === undefined) throw gone(first.missing);
   step.progress(`downloading ${first.missing.length} older packages from ${fallback.origin}`);
-  const second = await fetchFrom(step, first.missing, fallback, fileOf);
+  const second = await fetchFrom(step, first.missing, fallback, target);
   if (second.missing.length === 0) return;
   if (isGone(second.output)) throw gone(second.missing);
   const error = explainApt(second.output, fallback);
@@ -94,84 +78,56 @@ async function fetchFrom(
   step: StepContext,
   packages: readonly LockedPackage[],
   mirror: DebianMirror,
-  fileOf: FileOf,
+  target: Target,
 ): Promise<Fetched> {
   const output: string[] = [];
   const missing: LockedPackage[] = [];
   for (let start = 0; start < packages.length; start += BATCH) {
     const batch = packages.slice(start, start + BATCH);
-    output.push(...(await fetchBatch(step, batch, mirror, fileOf)));
-    for (const wanted of batch) if (!(await exists(fileOf(wanted)))) missing.push(wanted);
+    output.push(...(await fetchBatch(step, batch, mirror, target.folder)));
+    for (const wanted of batch)
+      if (!(await target.keep(wanted, join(target.folder, wanted.sha256)))) missing.push(wanted);
   }
   return { missing, output };
 }
 
-/** Fetches into a folder of its own, so that what appears under its final name is whole. Returns what apt said. */
+/** Fetches into a folder, under the files' hashes. Returns what apt said. */
 async function fetchBatch(
   step: StepContext,
   packages: readonly LockedPackage[],
   mirror: DebianMirror,
-  fileOf: FileOf,
+  folder: string,
 ): Promise<string[]> {
-  const folder = await temporaryPath(step.cacheDir, DOWNLOADS);
   const lines: string[] = [];
-  try {
-    await mkdir(join(folder, "etc", "apt", "apt.conf.d"), { recursive: true });
-    const conf = join(folder, "apt.conf");
-    const settings = { Dir: folder, "Dir::Etc::parts": "/dev/null", "APT::Sandbox::User": "root" };
-    await writeFile(conf, aptConf({ ...(await networkOptions(step.signal)), ...settings }));
-    const words = packages.flatMap(({ path, archive, sha256 }) => [
-      // A plus sign stays as it is in a path, but mirrors' own lists write it escaped, and some servers read it as a blank.
-      `${mirror[archive]}/${path.split("/").map(encodeURIComponent).join("/")}`.replace(/^file:/, "copy:"),
-      join(folder, sha256),
-      `SHA256:${sha256}`,
-    ]);
-    let done = 0;
-    const onLine = (line: string): void => {
-      lines.push(line);
-      const name = /^Get:\d+ \S+?\/([^/_\s]+)_[^/\s]*\.deb/.exec(line)?.[1];
-      if (name === undefined) return;
-      done += 1;
-      step.progress(`downloading ${name}, ${Math.round((100 * done) / packages.length)} %`);
-    };
-    await exec(APT_HELPER, ["download-file", ...words], {
-      env: aptEnv(conf),
-      signal: step.signal,
-      onStdoutLine: onLine,
-      onStderrLine: onLine,
-      installHint: "run: sudo apt-get install apt",
-    }).catch((error: unknown) => {
-      // Which of the files came is seen below; the lines say why the others did not.
-      if (!(error instanceof RtkitError) || error.code !== "RTK_EXEC_FAILED") throw error;
-    });
-    for (const wanted of packages) {
-      const file = join(folder, wanted.sha256);
-      if (await isWhole(file, wanted)) await rename(file, fileOf(wanted));
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  await mkdir(join(folder, "etc", "apt", "apt.conf.d"), { recursive: true });
+  const conf = join(folder, "apt.conf");
+  const settings = { Dir: folder, "Dir::Etc::parts": "/dev/null", "APT::Sandbox::User": "root" };
+  await writeFile(conf, aptConf({ ...(await networkOptions(step.signal)), ...settings }));
+  const words = packages.flatMap(({ path, archive, sha256 }) => [
+    // A plus sign stays as it is in a path, but mirrors' own lists write it escaped, and some servers read it as a blank.
+    `${mirror[archive]}/${path.split("/").map(encodeURIComponent).join("/")}`.replace(/^file:/, "copy:"),
+    join(folder, sha256),
+    `SHA256:${sha256}`,
+  ]);
+  let done = 0;
+  const onLine = (line: string): void => {
+    lines.push(line);
+    const name = /^Get:\d+ \S+?\/([^/_\s]+)_[^/\s]*\.deb/.exec(line)?.[1];
+    if (name === undefined) return;
+    done += 1;
+    step.progress(`downloading ${name}, ${Math.round((100 * done) / packages.length)} %`);
+  };
+  await exec(APT_HELPER, ["download-file", ...words], {
+    env: aptEnv(conf),
+    signal: step.signal,
+    onStdoutLine: onLine,
+    onStderrLine: onLine,
+    installHint: "run: sudo apt-get install apt",
+  }).catch((error: unknown) => {
+    // Which of the files came is seen later; the lines say why the others did not.
+    if (!(error instanceof RtkitError) || error.code !== "RTK_EXEC_FAILED") throw error;
+  });
   return lines;
-}
-
-/** Whether a file has the content that its package should have; one that has not is removed. */
-async function isWhole(file: string, { size, sha256 }: LockedPackage): Promise<boolean> {
-  const info = await stat(file).catch(() => undefined);
-  if (info === undefined) return false;
-  if (info.size === size && (await digestFile(file)) === sha256) {
-    const now = new Date();
-    await utimes(file, now, now);
-    return true;
-  }
-  await rm(file, { force: true });
-  return false;
-}
-
-async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Whether apt's output complains of nothing but files that the server does not have, as apt-helper says it. */

@@ -32,7 +32,8 @@ export type LayerContent =
   /** `declared` folders get this entry's owner and mode even where there is one; others only say that files follow. */
   | { readonly kind: "directory"; readonly declared: boolean }
   | { readonly kind: "symlink"; readonly target: string }
-  | { readonly kind: "file"; readonly source: string; readonly size: number }
+  /** `sha256` is there where a step's output says it: hashing 120 MB takes as long as a build without changes. */
+  | { readonly kind: "file"; readonly source: string; readonly size: number; readonly sha256?: string }
   | { readonly kind: "text"; readonly text: string };
 
 /** All that decides what layers hold: part of the inputs of the step that writes them. Reads every file. */
@@ -74,7 +75,7 @@ export async function readText(content: LayerContent): Promise<string> {
 async function contentInput(content: LayerContent): Promise<Json> {
   switch (content.kind) {
     case "file":
-      return { kind: "file", sha256: await digestFile(content.source) };
+      return { kind: "file", sha256: content.sha256 ?? (await digestFile(content.source)) };
     case "text":
       return { kind: "file", sha256: sha256(content.text) };
     case "symlink":

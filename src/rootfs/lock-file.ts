@@ -27,6 +27,12 @@ const lockedPackage = z.strictObject({
 
 const packageSet = z.strictObject({ wanted: z.array(packageName), packages: z.array(lockedPackage) });
 
+const lockedNodejs = z.strictObject({
+  // Both go on command lines; the hash names a file too.
+  version: z.string().regex(/^\d+\.\d+\.\d+$/),
+  integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/),
+});
+
 const lockSchema: z.ZodType<Lock> = z.strictObject({
   format: z.literal(1),
   boards: z.record(
@@ -38,6 +44,8 @@ const lockSchema: z.ZodType<Lock> = z.strictObject({
       releases: z.array(z.strictObject({ suite: z.string(), date: z.iso.datetime() })).min(1),
       base: packageSet,
       project: packageSet,
+      // Left out where there is none, as in locks of older versions of rtkit.
+      nodejs: lockedNodejs.nullable().default(null),
       tools: z.strictObject({ amd64: packageSet, arm64: packageSet }),
     }),
   ),

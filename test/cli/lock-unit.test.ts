@@ -1,13 +1,14 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { describeMoves, lockedPackages } from "../../src/cli/build/lock.ts";
 import type { Project } from "../../src/config/model.ts";
 import type { PipelineEvent } from "../../src/pipeline/events.ts";
 import { printLock, withBoard, type BoardLock } from "../../src/rootfs/lock.ts";
 import { packageDemand } from "../../src/rootfs/package-list.ts";
 import { projectOf } from "../bundle/robot.ts";
-import { boardLock, lockedPackage } from "../rootfs/locks.ts";
+import { boardLock, lockedNodejs, lockedPackage } from "../rootfs/locks.ts";
+import { pathWithNpm } from "../rootfs/npm-registry.ts";
 import { scratchDir } from "../scratch.ts";
 
 const mirror = "http://127.0.0.1:1/debian";
@@ -24,14 +25,19 @@ function set(wanted: readonly string[]): BoardLock["base"] {
 
 /** A section that is what a project asks for. */
 function lockOf(project: Project): BoardLock {
-  const { suite, architecture, snapshot, base, project: own, tools } = packageDemand(project);
+  const { suite, architecture, snapshot, base, project: own, nodejs, tools } = packageDemand(project);
   const both = { amd64: set(tools), arm64: set(tools) };
-  return boardLock({ suite, architecture, snapshot, base: set(base), project: set(own), tools: both });
+  const locked = nodejs === null ? null : lockedNodejs(`${nodejs}.9.0`);
+  return boardLock({ suite, architecture, snapshot, base: set(base), project: set(own), nodejs: locked, tools: both });
 }
 
-async function projectWith(lock: BoardLock | undefined, packages: readonly string[] = []): Promise<Project> {
+async function projectWith(
+  lock: BoardLock | undefined,
+  packages: readonly string[] = [],
+  node: string | null = null,
+): Promise<Project> {
   const plain = projectOf(scratchDir("project-"), []);
-  const project = { ...plain, image: { ...plain.image, packages } };
+  const project = { ...plain, image: { ...plain.image, packages, node } };
   const section = lock ?? lockOf(project);
   await writeFile(join(project.dir, "rtkit.lock"), printLock(withBoard(undefined, project.board.name, section)));
   return project;
@@ -84,6 +90,47 @@ test("a project with a snapshot takes its packages from there, and there is noth
   expect(sources.mirror).toMatchObject({ dated: true });
   expect(sources.mirror.archive).toMatch(/\/debian\/20261101T000000Z$/);
   expect(sources.fallback).toBeUndefined();
+});
+
+describe("image.node", () => {
+  // Whoever asks npm fails.
+  beforeEach(() => void vi.stubEnv("PATH", pathWithNpm("exit 1")));
+  afterEach(() => void vi.unstubAllEnvs());
+
+  test.each(["use", "locked"] as const)("what is locked is taken, and npm is not asked (%s)", async (mode) => {
+    const project = await projectWith(undefined, [], "24");
+    const found = await lockedPackages(context, project, { mirror, mode });
+    expect(found).toMatchObject({ lockChange: "none", moved: [], lock: { nodejs: lockedNodejs("24.9.0") } });
+  });
+
+  test("--locked refuses another major, one that is not locked, and one that is no longer asked for", async () => {
+    const old = lockedNodejs("22.3.0");
+    for (const [node, locked, reason] of [
+      ["24", old, "Node.js 24 is asked for, locked is 22.3.0"],
+      ["24", null, "Node.js 24 is asked for and not locked"],
+      [null, old, "Node.js 22.3.0 is locked and no longer asked for"],
+    ] as const) {
+      const asked = await projectWith(undefined, [], node);
+      const project = await projectWith({ ...lockOf(asked), nodejs: locked }, [], node);
+      await expect(lockedPackages(context, project, { mirror, mode: "locked" })).rejects.toMatchObject({
+        code: "RTK_LOCK_DRIFT",
+        message: `rtkit.lock is not what the project asks for:\n  ${reason}`,
+      });
+    }
+  });
+
+  test("and Debian's nodejs, which something in image.packages brings, cannot both be /usr/bin/node", async () => {
+    const project = await projectWith(undefined, ["nodejs"], "24");
+    await expect(lockedPackages(context, project, { mirror, mode: "use" })).rejects.toMatchObject({
+      code: "RTK_NODEJS_TWICE",
+      exitStatus: 2,
+      where: { file: expect.stringMatching(/rtkit\.yaml$/) as string },
+      hint: expect.stringContaining("remove image.node") as string,
+    });
+    await expect(
+      lockedPackages(context, await projectWith(undefined, ["nodejs"]), { mirror, mode: "use" }),
+    ).resolves.toMatchObject({ lockChange: "none" });
+  });
 });
 
 test("moves are listed up to a number of lines", () => {

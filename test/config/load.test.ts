@@ -94,6 +94,12 @@ it("the project is frozen all the way down", async () => {
   expect(Object.isFrozen(project.board.kernel)).toBe(true);
 });
 
+it("the board's Node.js is Debian's, or the official build of a major version", async () => {
+  const planner = "  planner: { entry: nodes/planner.ts }\n";
+  expect((await load(planner)).image.node).toBeNull();
+  expect((await load(planner, 'image: { node: "24" }\n')).image.node).toBe("24");
+});
+
 describe("finding the project", () => {
   it("looks in the working folder and upward", async () => {
     const folder = await projectFolder({ text: `${HEAD}nodes: { imu: { entry: nodes/imu.py } }\n` });

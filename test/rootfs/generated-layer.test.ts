@@ -26,6 +26,7 @@ const project = (firmware: Firmware): Project => ({
     hostname: "joint",
     packages: [],
     snapshot: null,
+    node: null,
     authorizedKeys: ["ssh-ed25519 AAAA a", "ssh-ed25519 BBBB b"],
     overlays: [],
   },

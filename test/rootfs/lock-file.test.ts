@@ -1,10 +1,10 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { printLock, withBoard, type LockedPackage } from "../../src/rootfs/lock.ts";
+import { printLock, withBoard, type LockedNodejs, type LockedPackage } from "../../src/rootfs/lock.ts";
 import { lockPath, parseLock, readLock, writeBoardLock } from "../../src/rootfs/lock-file.ts";
 import { scratchDir } from "../scratch.ts";
-import { boardLock, lockedPackage } from "./locks.ts";
+import { boardLock, lockedNodejs, lockedPackage } from "./locks.ts";
 
 const good = printLock(withBoard(undefined, "rpi4", boardLock()));
 
@@ -88,7 +88,26 @@ describe("a damaged lock", () => {
     },
   );
 
+  test.each<[keyof LockedNodejs, unknown]>([
+    ["version", "24"],
+    ["version", "24.22.0 --registry=http://x"],
+    ["version", "../24.22.0"],
+    ["version", "24.22.0-rc.1"],
+    ["integrity", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="],
+    ["integrity", lockedNodejs("24.22.0").integrity.replace("=", "")],
+    ["integrity", `${lockedNodejs("24.22.0").integrity} sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=`],
+  ])("a Node.js whose %s is %j", (key, value) => {
+    const nodejs = { ...lockedNodejs("24.22.0"), [key]: value };
+    const text = printLock(withBoard(undefined, "rpi4", boardLock({ nodejs })));
+    expect(messageOf(text)).toContain(`boards.rpi4.nodejs.${key}: `);
+  });
+
   test("a sound one is read", () => expect(messageOf(good)).toBe("it was read"));
+});
+
+test("a lock of before there was image.node has none", () => {
+  expect(good).not.toContain("nodejs");
+  expect(parseLock(good, "rtkit.lock").boards["rpi4"]?.nodejs).toBeNull();
 });
 
 const context = { cacheDir: scratchDir("cache-"), signal: new AbortController().signal };

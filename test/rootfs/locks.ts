@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { sha256 } from "../../src/pipeline/digest.ts";
-import type { BoardLock, LockedPackage, PackageSet } from "../../src/rootfs/lock.ts";
+import type { BoardLock, LockedNodejs, LockedPackage, PackageSet } from "../../src/rootfs/lock.ts";
 
 /** A package of the archive; its hash follows from its name. */
 export function lockedPackage(name: string, changes: Partial<LockedPackage> = {}): LockedPackage {
@@ -23,6 +24,11 @@ export function setOf(...packages: readonly LockedPackage[]): PackageSet {
   return { wanted: packages.map(({ name }) => name), packages };
 }
 
+/** An official build of Node.js; its hash follows from its version. */
+export function lockedNodejs(version: string): LockedNodejs {
+  return { version, integrity: `sha512-${createHash("sha512").update(version).digest("base64")}` };
+}
+
 /** A board's section with a kernel, a project's package and a tool. */
 export function boardLock(changes: Partial<BoardLock> = {}): BoardLock {
   return {
@@ -35,6 +41,7 @@ export function boardLock(changes: Partial<BoardLock> = {}): BoardLock {
     ],
     base: setOf(lockedPackage("libc6"), lockedPackage("linux-image-rt-arm64")),
     project: setOf(lockedPackage("htop")),
+    nodejs: null,
     tools: {
       amd64: setOf(lockedPackage("mtools", { architecture: "amd64" })),
       arm64: setOf(lockedPackage("mtools")),
@@ -74,5 +81,6 @@ export const anyBoardLock: fc.Arbitrary<BoardLock> = fc.record({
   ),
   base: anySet,
   project: anySet,
+  nodejs: fc.option(fc.constantFrom("22.23.3", "24.9.0", "24.22.0").map((version) => lockedNodejs(version))),
   tools: fc.record({ amd64: anySet, arm64: anySet }),
 });

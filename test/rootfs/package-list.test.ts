@@ -28,6 +28,15 @@ test("the base system is Debian's, the board's and the runtimes'", () => {
   expect(base).toEqual([...new Set(base)].toSorted());
 });
 
+test("with an official build of Node.js Debian's stays out, and what that build loads comes in", () => {
+  const withNode = { ...plain, image: { ...plain.image, node: "24" }, nodes: [nodeOf("/p", "d.ts")] };
+  const { base, nodejs } = packageDemand(withNode);
+  expect(nodejs).toBe("24");
+  expect(base).not.toContain("nodejs");
+  for (const name of ["libatomic1", "libgcc-s1", "libstdc++6"]) expect(base).toContain(name);
+  expect(packageDemand(plain).nodejs).toBeNull();
+});
+
 test("the project's packages are what it asks for and the base system does not have, sorted, each once", () => {
   const { project } = packageDemand(withPackages(plain, ["python3-numpy", "apt", "htop", "python3-numpy"]));
   expect(project).toEqual(["htop", "python3-numpy"]);

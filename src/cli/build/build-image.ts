@@ -21,7 +21,8 @@ import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
 import type { Layer } from "../../rootfs/layer.ts";
-import { imageSet, type PackageMove } from "../../rootfs/lock.ts";
+import type { PackageMove } from "../../rootfs/lock.ts";
+import { nodejsLayer, nodejsStep } from "../../rootfs/nodejs.ts";
 import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
 import { baseStep, installPackages } from "../../rootfs/packages.ts";
 import { contentsStep } from "../../rootfs/packages-content.ts";
@@ -95,22 +96,25 @@ export async function buildImage(context: Context, project: Project, options: Bu
   if (!(await isCached(context, makeTools)) || !(await isCached(context, await baseStep(installation, makeTools)))) {
     await checkHost(board.architecture, context.cacheDir, context.signal);
   }
-  const [packages, { tools, scanned, bundles }] = await allOrAbort<[StepOutput, Bundled]>(context, (inner) => {
+  const { nodejs } = lock;
+  const [packages, bundled, node] = await allOrAbort<[StepOutput, Bundled, StepOutput | null]>(context, (inner) => {
     const toolsOutput = run(inner, makeTools);
     const tree = async (): Promise<string> => toolsTree(await toolsOutput);
     return [
       installPackages(installation, { makeTools, tree, run: async (step) => run(inner, step) }),
       toolsOutput.then(async (output) => {
         const opened = openTools(output, sourceDateEpoch(lock));
-        const nodesRead = await scanNodes(inner, project, opened);
+        const nodesRead = await scanNodes(inner, project, opened, nodejs?.version);
         return {
           tools: opened,
           scanned: nodesRead,
           bundles: await Promise.all(nodesRead.map(async ({ step }) => run(inner, step))),
         };
       }),
+      nodejs === null ? Promise.resolve(null) : run(inner, nodejsStep(nodejs, board.architecture, project.dir)),
     ];
   });
+  const { tools, scanned, bundles } = bundled;
   const contents = await run(context, contentsStep(board, packages, tools));
   throwIfAny(checkImports(scanned, new Set(await readJson<string[]>(contents, "python-modules.json"))));
 
@@ -123,7 +127,10 @@ export async function buildImage(context: Context, project: Project, options: Bu
   const root = await layerRoot(context, project, {
     packages,
     contents,
-    layers,
+    layers: [
+      ...(node === null || nodejs === null ? [] : [nodejsLayer(node, nodejs, { file: project.file })]),
+      ...layers,
+    ],
     boot,
     sourceDateEpoch: tools.sourceDateEpoch,
     run,
@@ -164,7 +171,8 @@ export async function buildImage(context: Context, project: Project, options: Bu
   const sbom = await buildSbom({
     project,
     sourceDateEpoch: tools.sourceDateEpoch,
-    locked: imageSet(lock),
+    lock,
+    nodejs: node,
     layers,
     contents,
     bundles,
@@ -174,6 +182,7 @@ export async function buildImage(context: Context, project: Project, options: Bu
   });
   const manifest = await buildManifest({
     project,
+    nodejs,
     layers,
     contents,
     kernel: kernelOutput.options,
@@ -226,6 +235,7 @@ function plannedSteps({ board, nodes, image }: Project): { name: string; title: 
     LOCK_STEP,
     { name: "tools", title: "Build tools" },
     ...nodes.map(({ name }) => ({ name: `bundle-${name}`, title: `Node ${name}` })),
+    ...(image.node === null ? [] : [{ name: "nodejs", title: `Node.js ${image.node}` }]),
     { name: "packages", title: `Debian packages (${board.suite}, ${board.architecture})` },
     ...(image.packages.length > 0 ? [{ name: "project-packages", title: "The project's packages" }] : []),
     { name: "contents", title: "Kernel, firmware and file list" },
@@ -237,9 +247,14 @@ function plannedSteps({ board, nodes, image }: Project): { name: string; title: 
   ];
 }
 
-async function scanNodes(context: Context, project: Project, tools: Toolbox): Promise<ScannedNode[]> {
+async function scanNodes(
+  context: Context,
+  project: Project,
+  tools: Toolbox,
+  nodejs: string | undefined,
+): Promise<ScannedNode[]> {
   const sdk = { python: join(rtkitRoot, "src/sdk/python"), typescript: join(rtkitRoot, "src/sdk/typescript") };
-  const options = { tools, signal: context.signal, sdk };
+  const options = { tools, signal: context.signal, sdk, nodejs };
   const results = await Promise.allSettled(project.nodes.map((node) => scanNode(project, node, options)));
   const errors: RtkitError[] = [];
   const scanned: ScannedNode[] = [];

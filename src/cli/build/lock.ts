@@ -7,6 +7,7 @@ import type { Context } from "../../pipeline/step.ts";
 import type { Sources } from "../../rootfs/downloads.ts";
 import {
   describeMove,
+  imageSet,
   movedPackages,
   releaseTime,
   unmetDemands,
@@ -15,7 +16,8 @@ import {
 } from "../../rootfs/lock.ts";
 import { lockPath, readLock, writeBoardLock } from "../../rootfs/lock-file.ts";
 import { chooseMirror, snapshotMirror, type DebianMirror } from "../../rootfs/mirror.ts";
-import { packageDemand } from "../../rootfs/package-list.ts";
+import { chooseNodejs } from "../../rootfs/nodejs.ts";
+import { DEBIAN_NODEJS, packageDemand } from "../../rootfs/package-list.ts";
 import { resolveLock } from "../../rootfs/resolve.ts";
 
 /** What a build or an update found about the board's section of the lock. */
@@ -40,7 +42,7 @@ export type LockMode = "use" | "locked" | "update" | "preview";
 /**
  * The packages of a project's image: from `rtkit.lock` when it has them, else from the archive, and then the lock is
  * written. `locked` throws RTK_LOCK_DRIFT instead; `update` asks the archive in any case, `preview` does so and writes
- * nothing. Otherwise throws RTK_LOCK_INVALID and what {@link resolveLock} throws.
+ * nothing. Otherwise throws RTK_LOCK_INVALID, RTK_NODEJS_TWICE and what {@link resolveLock} and {@link chooseNodejs} throw.
  */
 export async function lockedPackages(
   context: Context,
@@ -55,6 +57,7 @@ export async function lockedPackages(
   const unmet = unmetDemands(before, demand);
   const asks = options.mode === "update" || options.mode === "preview";
   if (before !== undefined && unmet.length === 0 && !asks) {
+    requireOneNodejs(before, project);
     return { lock: before, sources: sourcesOf(before, mirror), moved: [], lockChange: "none" };
   }
   if (options.mode === "locked") throw drift(path, unmet);
@@ -66,7 +69,9 @@ export async function lockedPackages(
     // Another package in the project file is no reason to move the others. Another suite or snapshot is.
     const sameArchive = before?.suite === demand.suite && before.snapshot === demand.snapshot;
     const keep = !asks && sameArchive ? before : undefined;
-    const found = await resolveLock(step, demand, { mirror, keep });
+    const nodejs = await chooseNodejs(step, demand, { before, move: asks, project });
+    const found = { ...(await resolveLock(step, demand, { mirror, keep })), nodejs };
+    requireOneNodejs(found, project);
     const moved = movedPackages(before, found);
     // Dates are part of every file system: a new one for the same base system would make everything anew for nothing.
     const lock = before !== undefined && isSameSystem(before, found) ? { ...found, releases: before.releases } : found;
@@ -89,6 +94,15 @@ function sourcesOf(lock: BoardLock, mirror: DebianMirror): Sources {
   const after = new Date((releaseTime(lock) + 6 * 3600) * 1000);
   const time = after.toISOString().replaceAll(/[-:]|\.\d+/g, "");
   return { mirror, fallback: snapshotMirror(time) };
+}
+
+/** Debian's Node.js and the official build are one file; image.packages may bring the first behind the second. */
+function requireOneNodejs(lock: BoardLock, { file }: Project): void {
+  if (lock.nodejs === null || !imageSet(lock).some(({ name }) => name === DEBIAN_NODEJS)) return;
+  throw usageError("RTK_NODEJS_TWICE", "image.packages bring Debian's nodejs, and image.node is another Node.js", {
+    where: { file: relative(process.cwd(), file) },
+    hint: "remove from image.packages nodejs and what depends on it, or remove image.node",
+  });
 }
 
 /** Whether two locks have the same packages but for those of the project. */

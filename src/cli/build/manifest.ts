@@ -9,11 +9,13 @@ import type { OptionVerdict } from "../../kernel/check.ts";
 import type { StepOutput } from "../../pipeline/step.ts";
 import type { Layer } from "../../rootfs/layer.ts";
 import type { InstalledPackage } from "../../rootfs/dpkg-status.ts";
+import { nodejsPackage, type LockedNodejs } from "../../rootfs/lock.ts";
 import { publishText } from "./publish.ts";
 
 /** What manifest.json is made from. */
 export interface ManifestFacts {
   readonly project: Project;
+  readonly nodejs: LockedNodejs | null;
   readonly layers: readonly Layer[];
   readonly contents: StepOutput;
   readonly kernel: readonly OptionVerdict[];
@@ -27,7 +29,7 @@ export interface ManifestFacts {
 
 /** Writes manifest.json: what is in the image, and what it was made of. */
 export async function buildManifest(facts: ManifestFacts): Promise<OutputFile> {
-  const { project, layers, contents, layout } = facts;
+  const { project, nodejs, layers, contents, layout } = facts;
   const { board } = project;
   const text = async (name: string): Promise<string> => readFile(join(contents.dir, name), "utf8");
   const installed = JSON.parse(await text("packages.json")) as InstalledPackage[];
@@ -41,6 +43,7 @@ export async function buildManifest(facts: ManifestFacts): Promise<OutputFile> {
     kernel: { release: (await text("kernel/release")).trim(), options: [...facts.kernel] },
     cmdline: facts.cmdline,
     overlays: layers.map(({ name }) => name.replace(/^overlay /, "")),
+    ...(nodejs === null ? {} : { nodejs: { package: nodejsPackage(board.architecture), ...nodejs } }),
     packages: installed.map(({ name, version, architecture }) => ({ name, version, architecture })),
     nodes: project.nodes.map(({ name, runtime, schedule }) => ({
       name,

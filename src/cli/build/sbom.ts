@@ -6,13 +6,15 @@ import { readDependencies } from "../../bundle/dependencies.ts";
 import { bundleName } from "../../bundle/scanned-node.ts";
 import type { Project } from "../../config/model.ts";
 import type { OutputFile } from "../../image/assemble.ts";
-import type { FileFacts, NodeFacts } from "../../image/sbom-facts.ts";
+import type { FileFacts, NodeFacts, NodejsFacts } from "../../image/sbom-facts.ts";
 import { makeSbom, printSbom } from "../../image/sbom.ts";
 import { digestFile } from "../../pipeline/digest.ts";
 import type { StepOutput } from "../../pipeline/step.ts";
 import type { InstalledPackage } from "../../rootfs/dpkg-status.ts";
 import type { Layer } from "../../rootfs/layer.ts";
-import type { LockedPackage } from "../../rootfs/lock.ts";
+import { imageSet, nodejsPackage, type BoardLock, type LockedPackage } from "../../rootfs/lock.ts";
+import { sha512Of } from "../../rootfs/nodejs.ts";
+import { NODEJS_LIBRARIES } from "../../rootfs/package-list.ts";
 import { publishText } from "./publish.ts";
 
 /** What sbom.cdx.json is made from. */
@@ -21,7 +23,9 @@ export interface SbomSources {
   /** Seconds since 1970: the document's time. */
   readonly sourceDateEpoch: number;
   /** Where the package files' hashes come from. */
-  readonly locked: readonly LockedPackage[];
+  readonly lock: BoardLock;
+  /** The step's output with the official build of Node.js, see {@link nodejsStep}. */
+  readonly nodejs: StepOutput | null;
   /** The board's overlays, then the project's. */
   readonly layers: readonly Layer[];
   readonly contents: StepOutput;
@@ -52,10 +56,11 @@ export async function buildSbom(sources: SbomSources): Promise<OutputFile> {
       version: osRelease["VERSION_ID"] ?? board.suite,
       suite: board.suite,
     },
-    packages: withHashes(JSON.parse(await text("packages.json")) as InstalledPackage[], sources.locked),
+    packages: withHashes(JSON.parse(await text("packages.json")) as InstalledPackage[], imageSet(sources.lock)),
     kernel: { release: (await text("kernel/release")).trim(), sha256: digestIn(contents, "kernel/vmlinuz") },
     firmware: firmware(sources),
     programs: await programs(sources),
+    nodejs: await nodejs(sources),
     nodes: await nodes(sources),
   });
   return publishText(printSbom(sbom), sources.path);
@@ -93,6 +98,19 @@ async function programs({ project, layers }: SbomSources): Promise<FileFacts[]> 
     }
   }
   return [...found.values()];
+}
+
+async function nodejs({ lock, nodejs: output }: SbomSources): Promise<NodejsFacts | null> {
+  if (lock.nodejs === null || output === null) return null;
+  const { version, integrity } = lock.nodejs;
+  const { license } = JSON.parse(await readFile(join(output.dir, "package.json"), "utf8")) as { license?: unknown };
+  return {
+    name: nodejsPackage(lock.architecture),
+    version,
+    sha512: sha512Of(integrity),
+    licence: typeof license === "string" ? license : null,
+    depends: ["libc6", ...NODEJS_LIBRARIES],
+  };
 }
 
 async function nodes({ project, bundles }: SbomSources): Promise<NodeFacts[]> {

@@ -6,6 +6,7 @@ import { entry } from "./entry.ts";
 import { authorizedKeys } from "./keys.ts";
 import { prefault } from "./memory.ts";
 import { hostname } from "./names.ts";
+import { nodejs } from "./nodejs.ts";
 import { overlays } from "./overlays.ts";
 import * as schedule from "./schedule.ts";
 import { targets } from "./targets.ts";
@@ -37,6 +38,11 @@ export function projectRules(
   }
   if (input.image?.hostname === undefined) hostname(input.name, ["name"], report);
   else hostname(input.image.hostname, ["image", "hostname"], report);
+  nodejs(
+    input.image?.node,
+    nodes.map(([, node]) => node),
+    report,
+  );
   overlays(input.image?.overlays ?? [], facts.overlays, report);
   targets(input.targets ?? {}, report);
   return { authorizedKeys: authorizedKeys(input.image?.ssh?.authorized_keys ?? [], facts.keyFiles, report) };
