@@ -103,9 +103,14 @@ export async function scan(files: Files, entry: string, changes: Partial<NodeCon
   return scanAt(dir, entry, changes);
 }
 
-/** Scans one entry of a project that is there. */
-export async function scanAt(dir: string, entry: string, changes: Partial<NodeConfig> = {}): Promise<Robot> {
-  const sdk = await temporaryFolder();
+/** Scans one entry of a project that is there. The SDKs are in the folder `sdkDir`, or somewhere. */
+export async function scanAt(
+  dir: string,
+  entry: string,
+  changes: Partial<NodeConfig> = {},
+  sdkDir?: string,
+): Promise<Robot> {
+  const sdk = sdkDir ?? (await temporaryFolder());
   await writeFiles(sdk, SDK);
   const node = nodeOf(dir, entry, changes);
   const project = projectOf(dir, [node]);
