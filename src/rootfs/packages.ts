@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { digestOf, type Json } from "../pipeline/digest.ts";
 import type { Step, StepContext, StepOutput } from "../pipeline/step.ts";
 import { download, type Sources } from "./downloads.ts";
+import { checkHost } from "./host-check.ts";
 import { sourceDateEpoch } from "./source-date.ts";
 import { type BoardLock, type LockedPackage } from "./lock.ts";
 import { bootstrap } from "./mmdebstrap.ts";
@@ -193,6 +194,8 @@ async function projectPackagesStep(
     title: `The project's packages (${wanted.join(", ")})`,
     inputs: { ...(await inputsOf(options, makeTools, packages, mmdebstrap)), wanted, base: base.digest },
     run: async (outDir, step) => {
+      // The base system may have come from the cache, where nobody asked what this host can do.
+      await checkHost(lock.architecture, step.cacheDir, step.signal);
       const env = { RTKIT_BASE: join(base.dir, "packages.tar"), RTKIT_WANTED: wanted.join(" ") };
       await install(outDir, step, options, tree, { packages, mmdebstrap, env });
     },

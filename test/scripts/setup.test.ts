@@ -7,7 +7,9 @@ import { rtkitRoot } from "../../src/core/paths.ts";
 import { scratchDir } from "../scratch.ts";
 
 /** Runs scripts/setup of an rtkit that has nothing else, as an ordinary user of a machine without sudo. */
-async function setUp(programs: Readonly<Record<string, string>>): Promise<{ status: number | undefined; said: string }> {
+async function setUp(
+  programs: Readonly<Record<string, string>>,
+): Promise<{ status: number | undefined; said: string }> {
   const root = scratchDir("rtkit-setup-");
   const bin = join(root, "bin");
   mkdirSync(join(root, "scripts"));
