@@ -19,10 +19,10 @@ export interface Command {
 }
 
 /**
- * Mounts and processes of its own. Whatever runs inside dies with `unshare` itself, which ignores SIGTERM while it waits,
+ * Mounts, processes and host name of its own. Whatever runs inside dies with `unshare` itself, which ignores SIGTERM while it waits,
  * so end it with SIGKILL.
  */
-const FLAGS = ["--mount", "--pid", "--fork", "--kill-child"];
+const FLAGS = ["--mount", "--uts", "--pid", "--fork", "--kill-child"];
 
 /** Mounts a binfmt_misc of the namespace's own, registers "$1" there and becomes the rest of the command line. */
 const REGISTER_SCRIPT = [
