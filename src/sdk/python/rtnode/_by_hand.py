@@ -44,6 +44,7 @@ class Runtime:
         self._summary = summary
         self._times = times
         self._counting = False
+        self._cycles = 0
 
     def ready(self):
         return 0
@@ -72,7 +73,7 @@ class Runtime:
         self._counting = False
         counts = [now - before for now, before in zip(self._read_usage(), self._usage)]
         times = self._wakeup.times(self._times), self._execution.times(self._times)
-        return self._summary(self._cycles, self._overruns, *counts, 0, self._collections, *times)
+        return self._summary(self._cycles, self._overruns, *counts, None, self._collections, *times)
 
     def count_collection(self):
         if self._counting:

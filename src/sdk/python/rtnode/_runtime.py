@@ -7,6 +7,7 @@ import platform
 from typing import NamedTuple
 
 from . import _by_hand
+from ._process import launched
 
 
 class Times(NamedTuple):
@@ -19,7 +20,7 @@ class Times(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a loop came to; rtnode.h says what each member counts."""
+    """What a loop came to; rtnode.h says what each member counts. None for what was not counted."""
 
     cycles: int
     overruns: int
@@ -116,7 +117,10 @@ def _choose():
     try:
         return _Library(_library_path())
     except (OSError, AttributeError):
-        # Not there, or of another version: by hand the node runs all the same, and says what it has not got.
+        # Not there, or of another version. On a board nothing stands in for it: nobody would see the node's statistics,
+        # its topics or its signs of life. By hand it runs all the same, and says what it has not got.
+        if launched():
+            raise
         return _by_hand.Runtime(Summary, Times)
 
 

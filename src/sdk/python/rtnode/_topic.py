@@ -56,7 +56,7 @@ class _Topic:
             self._handle = handle
 
     def close(self):
-        """Lets go of the topic; what was published last stays there."""
+        """Lets go of the topic; what was published last stays there, and what is published later reaches nobody."""
         if self._handle is not None:
             runtime.topic_close(self._handle)
             self._handle = None
