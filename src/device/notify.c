@@ -8,11 +8,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int notify_open(void)
+int notify_open(int *notify)
 {
+    *notify = -1;
     const char *path = getenv("NOTIFY_SOCKET");
     if (!path || !*path)
-        return -ENOENT;
+        return 0;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t length = strlen(path);
     if (length >= sizeof address.sun_path || (*path != '/' && *path != '@'))
@@ -21,15 +22,16 @@ int notify_open(void)
     /* An abstract socket (unix(7)). */
     if (*path == '@')
         address.sun_path[0] = '\0';
-    int notify = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (notify < 0)
+    int made = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (made < 0)
         return -errno;
-    if (connect(notify, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length))) {
+    if (connect(made, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length))) {
         int error = -errno;
-        close(notify);
+        close(made);
         return error;
     }
-    return notify;
+    *notify = made;
+    return 0;
 }
 
 int notify_send(int notify, const char *message)

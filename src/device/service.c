@@ -148,10 +148,9 @@ int rtnode_ready(void)
     if (error)
         return error;
     helper.watchdog = watchdog_interval();
-    helper.notify = notify_open();
-    if (helper.notify < 0 && helper.notify != -ENOENT)
-        return helper.notify;
-    error = start_helper();
+    error = notify_open(&helper.notify);
+    if (!error)
+        error = start_helper();
     return error ? error : notify_send(helper.notify, "READY=1");
 }
 
@@ -168,5 +167,10 @@ void rtnode_flush(void)
         pthread_join(helper.thread, NULL);
         helper.runs = false;
     }
+    /* That nobody reads any more is no reason to leave with another status. */
+    sigset_t broken_pipe;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
     log_drain();
 }

@@ -17,7 +17,8 @@ static int map_file(const char *path, struct stats **stats)
     int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (file < 0)
         return -errno;
-    int error = ftruncate(file, sizeof **stats) ? -errno : 0;
+    /* Reserved: in a memory that is full the first write to it would be SIGBUS. */
+    int error = -posix_fallocate(file, 0, sizeof **stats);
     void *memory = error ? MAP_FAILED : mmap(NULL, sizeof **stats, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (!error && memory == MAP_FAILED)
         error = -errno;
@@ -33,10 +34,13 @@ int stats_create(const char *name, const char *identity, struct stats **stats)
     int error = runtime_path(path, name, ".stats");
     if (!error)
         error = runtime_path(made, name, ending);
-    if (!error)
-        error = map_file(made, stats);
     if (error)
         return error;
+    error = map_file(made, stats);
+    if (error) {
+        unlink(made);
+        return error;
+    }
     /* Written to, not only mapped: where the processor does not mark pages as written itself, the first write faults. */
     memset(*stats, 0, sizeof **stats);
     memcpy((*stats)->magic, STATS_MAGIC, sizeof (*stats)->magic);

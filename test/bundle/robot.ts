@@ -50,6 +50,7 @@ export function nodeOf(dir: string, entry: string, changes: Partial<NodeConfig> 
     memory: { lock: false, stack: 0, heap: 0 },
     limits: { rttime: null },
     restart: "on-failure",
+    watchdog: null,
     groups: [],
     ...changes,
   };

@@ -152,6 +152,8 @@ describe("a bundle does what the program does", () => {
     const main = { ...MODULE, "main.ts": "import { tick } from 'rtnode';\nconsole.log(tick);\n" };
     const { scanned } = await scan(main, "main.ts");
     expect((await runBundle(scanned)).stdout).toBe("sdk tick\n");
+    expect(scanned.sdk).toBe(true);
+    expect((await scan({ "main.ts": "console.log(1);\n" }, "main.ts")).scanned.sdk).toBe(false);
     await expectSame(
       {
         ...main,

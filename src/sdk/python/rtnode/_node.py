@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -76,7 +77,7 @@ class RTNode(BaseNode):
         self._signals = 0
 
     def log(self, text: str) -> int:
-        """Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms."""
+        """Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms. 0, or -ENOBUFS."""
         return runtime.log(f"{self.identity.node}: {text}")
 
     def alive(self) -> None:
@@ -86,12 +87,11 @@ class RTNode(BaseNode):
     def main(self) -> NoReturn:
         """Runs the node and leaves the process with its status; never returns."""
         status = self._live()
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            # Nobody reads any more, or the node closed it: there is nobody to tell.
-            status = status or STATUS_SOFTWARE
+        for stream in (sys.stdout, sys.stderr):
+            # None: the process was started without it. Nobody reads any more, or the node closed it: nobody is to be told.
+            with contextlib.suppress(OSError, ValueError):
+                if stream is not None:
+                    stream.flush()
         runtime.flush()
         # Tearing the interpreter down would collect once more and touch every page.
         os._exit(status if 0 <= status <= 255 else 255)
@@ -136,7 +136,7 @@ class RTNode(BaseNode):
         if error:
             self._say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
             return STATUS_SOFTWARE
-        threshold = gc.get_threshold()
+        enabled, threshold = gc.isenabled(), gc.get_threshold()
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -158,19 +158,22 @@ class RTNode(BaseNode):
         self._say(describe(summary, garbage))
         gc.set_threshold(*threshold)
         gc.unfreeze()
+        if enabled:
+            gc.enable()
         return status
 
     def _call(self, name: str, function: Callable[[], int]) -> int:
         """A status, whatever the call does; an exception is reported once, here."""
         try:
-            self._interruptible = name != "finalize"
-            status = function()
-            self._interruptible = False
+            # A signal that comes right before the end of the inner block is still caught by the outer one.
+            try:
+                self._interruptible = name != "finalize"
+                status = function()
+            finally:
+                self._interruptible = False
         except _Stop:
-            self._interruptible = False
             return 0
         except BaseException as error:  # also SystemExit: finalize must run
-            self._interruptible = False
             if isinstance(error, SystemExit) and isinstance(error.code, (int, type(None))):
                 return error.code or 0
             self._say(f"{name}: {traceback.format_exc().rstrip()}")
