@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import sys
-import time
 import traceback
 from abc import ABC, abstractmethod
 from types import FrameType
@@ -188,9 +187,7 @@ class RTNode(BaseNode):
             raise _Stop
 
     def _on_runaway(self, number: int, frame: FrameType | None) -> None:
-        # Blocking starts RLIMIT_RTTIME anew, and the kernel has raised its soft limit by a second: without both, finalize
-        # would be killed at the hard limit.
-        time.sleep(0.001)
+        # Starts RLIMIT_RTTIME anew: without, finalize would be killed at the hard limit.
         runtime.limit_run_time()
         if self._interruptible:
             raise RuntimeError("ran longer without blocking than its rttime allows (SIGXCPU)")
