@@ -114,17 +114,18 @@ export abstract class RTNode extends BaseNode {
     const error = addon === undefined ? 0 : addon.catchSignals();
     if (error !== 0) throw new Error(`sigaction: ${errorName(error)}`);
     if (addon !== undefined) rehearse(addon);
-    const ready = addon?.ready() ?? 0;
-    if (ready !== 0) {
-      say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);
-      return STATUS_SOFTWARE;
-    }
     const collections = addon?.watchCollections() ?? 0;
     if (collections !== 0) say(`V8's collections are not counted: ${errorName(collections)}`);
     // V8's collector cannot be switched off: collect what start-up left behind (twice: the second takes what the first
     // one's callbacks freed). Needs --expose-gc.
     globalThis.gc?.();
     globalThis.gc?.();
+    // The loop's bound on running without blocking holds from here: collecting may take longer.
+    const ready = addon?.ready() ?? 0;
+    if (ready !== 0) {
+      say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);
+      return STATUS_SOFTWARE;
+    }
     const published = addon?.countBegin(nodeName, this.identity.uniqueId) ?? 0;
     if (published !== 0) say(`statistics are not published: ${errorName(published)}`);
     const status = await call("run", () => Promise.race([this.run(), ...ends]));

@@ -131,10 +131,6 @@ class RTNode(BaseNode):
 
     def _in_critical_section(self) -> int:
         """`run` with the collector off; what it did nevertheless is counted and said afterwards."""
-        error = runtime.ready()
-        if error:
-            self._say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
-            return STATUS_SOFTWARE
         threshold = gc.get_threshold()
         gc.collect()
         gc.freeze()
@@ -142,6 +138,11 @@ class RTNode(BaseNode):
         # Libraries switch the collector on again; without a threshold that changes nothing.
         gc.set_threshold(0)
         gc.callbacks.append(_count_collection)
+        # The loop's bound on running without blocking holds from here: collecting may take longer.
+        error = runtime.ready()
+        if error:
+            self._say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
+            return STATUS_SOFTWARE
         error = runtime.count_begin(self.identity.node, self.identity.unique_id)
         if error:
             self._say(f"statistics are not published: {os.strerror(-error)}")
