@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "notify.h"
 #include "rtnode.h"
 
 #ifndef MADV_DONTNEED_LOCKED
@@ -51,7 +52,10 @@ RTNODE_EXPORT int madvise(void *start, size_t length, int advice)
 
 static void problem(int strict, const char *text)
 {
-    fprintf(stderr, "rt-launch: %s%s\n", strict ? "" : "warning: ", text);
+    char line[320];
+    snprintf(line, sizeof line, "%s%s", strict ? "" : "warning: ", text);
+    fprintf(stderr, "rt-launch: %s\n", line);
+    notify_status(line);
     if (strict)
         _exit(EXIT_LAUNCHER);
 }

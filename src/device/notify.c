@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,4 +40,16 @@ int notify_send(int notify, const char *message)
     if (notify < 0)
         return 0;
     return send(notify, message, strlen(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+void notify_status(const char *text)
+{
+    char message[1200];
+    int notify;
+    if (notify_open(&notify) || notify < 0)
+        return;
+    snprintf(message, sizeof message, "STATUS=%s", text);
+    /* It is on standard error already. */
+    (void)notify_send(notify, message);
+    close(notify);
 }

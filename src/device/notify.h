@@ -8,4 +8,7 @@ int notify_open(int *notify);
 /* Sends a message such as "READY=1"; 0 also when there is no socket (a negative one). */
 int notify_send(int notify, const char *message);
 
+/* Says in the unit's status line what is wrong; nothing when nobody wants to hear of it. */
+void notify_status(const char *text);
+
 #endif

@@ -27,8 +27,8 @@ extern "C" {
 RTNODE_EXPORT int rtnode_ready(void);
 
 /*
- * The first part of rtnode_ready alone. After SIGXCPU the kernel has raised the limit by a second: whoever handles the
- * signal and goes on calls it again.
+ * That part of rtnode_ready alone: blocks for a moment, which starts RLIMIT_RTTIME's count anew, and sets the limit.
+ * After SIGXCPU the kernel has raised it by a second: whoever handles the signal and goes on calls this again.
  */
 RTNODE_EXPORT int rtnode_limit_run_time(void);
 

@@ -119,11 +119,6 @@ export abstract class RTNode extends BaseNode {
 
   /** `run`, or what ends it from outside; what happened meanwhile is counted and said afterwards. */
   async #runCritical(ends: readonly Promise<Status>[]): Promise<Status> {
-    const ready = addon?.ready() ?? 0;
-    if (ready !== 0) {
-      say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);
-      return STATUS_SOFTWARE;
-    }
     const collections = addon?.watchCollections() ?? 0;
     if (collections !== 0) say(`V8's collections are not counted: ${errorName(collections)}`);
     // V8's collector cannot be switched off: collect what start-up left behind (twice: the second takes what the first
@@ -132,6 +127,12 @@ export abstract class RTNode extends BaseNode {
     globalThis.gc?.();
     // After them: V8 has kept no room, and takes a new page (a system call, and 127 faults) for what comes first.
     if (addon !== undefined) rehearse(addon);
+    // The loop's bound on running without blocking holds from here: collecting may take longer.
+    const ready = addon?.ready() ?? 0;
+    if (ready !== 0) {
+      say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);
+      return STATUS_SOFTWARE;
+    }
     const published = addon?.countBegin(nodeName, this.identity.uniqueId) ?? 0;
     if (published !== 0) say(`statistics are not published: ${errorName(published)}`);
     const status = await call("run", () => Promise.race([this.run(), ...ends]));
