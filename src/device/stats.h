@@ -21,8 +21,8 @@ struct stats {
     char magic[8];
     uint32_t size; /* of this struct */
     uint32_t pid;
+    char identity[128]; /* of this start of the node: UUID:module:hardware address; ends with a NUL */
     uint64_t sequence;
-    char identity[128]; /* of this start of the node: UUID:module:hardware address */
     uint64_t state;
     uint64_t period; /* nanoseconds; 0: no periodic loop */
     uint64_t began;  /* nanoseconds of CLOCK_MONOTONIC */

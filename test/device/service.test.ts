@@ -122,7 +122,6 @@ describe("a service", () => {
   test.each(["", "soon", "5ms", "0", "99999999999999999999"])("refuses the limit %j", async (text) => {
     const driver = drive([program], { RTNODE_RTTIME: text });
     expect(await driver.tell("ready")).toBe("EINVAL");
-    expect(readdirSync(`/proc/${driver.pid}/task`)).toHaveLength(1);
     await driver.end();
   });
 

@@ -11,10 +11,11 @@ export const LAYOUT = {
   magic: 0,
   size: 8,
   pid: 12,
-  counters: 16,
-  wakeup: 16 + 8 * COUNTERS.length,
-  execution: 16 + 8 * COUNTERS.length + 8 * (3 + 1760),
-  end: 16 + 8 * COUNTERS.length + 2 * 8 * (3 + 1760),
+  identity: 16,
+  counters: 144,
+  wakeup: 144 + 8 * COUNTERS.length,
+  execution: 144 + 8 * COUNTERS.length + 8 * (3 + 1760),
+  end: 144 + 8 * COUNTERS.length + 2 * 8 * (3 + 1760),
 };
 
 /** `state` of a node that is in its loop, and of one that has left it. */
@@ -34,6 +35,7 @@ export interface Stats {
   readonly magic: string;
   readonly size: number;
   readonly pid: number;
+  readonly identity: string;
   readonly counters: Readonly<Record<string, number>>;
   readonly wakeup: Histogram;
   readonly execution: Histogram;
@@ -53,6 +55,7 @@ export function readStats(file: string): Stats {
     magic: bytes.toString("latin1", 0, 8),
     size: bytes.readUInt32LE(LAYOUT.size),
     pid: bytes.readUInt32LE(LAYOUT.pid),
+    identity: bytes.toString("latin1", LAYOUT.identity, bytes.indexOf(0, LAYOUT.identity)),
     counters: Object.fromEntries(COUNTERS.map((name, index) => [name, word(LAYOUT.counters + 8 * index)])),
     wakeup: histogram(LAYOUT.wakeup),
     execution: histogram(LAYOUT.execution),

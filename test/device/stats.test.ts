@@ -39,8 +39,8 @@ test("the layout is the one that readers know: another one needs another magic",
   );
   const { wakeup, execution, end } = LAYOUT;
   expect(places).toMatchObject({ magic: LAYOUT.magic, size: LAYOUT.size, pid: LAYOUT.pid, wakeup, execution, end });
-  expect(places).toMatchObject({ "wakeup.count": 120, "wakeup.sum": 128, "wakeup.max": 136, "wakeup.bins": 144 });
-  expect([wakeup, execution, end]).toEqual([120, 14_224, 28_328]);
+  expect(places).toMatchObject({ "wakeup.count": 248, "wakeup.sum": 256, "wakeup.max": 264, "wakeup.bins": 272 });
+  expect([wakeup, execution, end]).toEqual([248, 14_352, 28_456]);
   await answersOf(driver, ["begin a", "end"], env);
   expect(readStats(file("a"))).toMatchObject({ magic: "rtnstat1", size: end, counters: { state: ENDED, sequence: 2 } });
 });

@@ -43,14 +43,14 @@ describe.each(languages)("G6: scheduling in $name", ({ name, start, either }) =>
   realtimeTest("where they agree nothing is said, nor of what the constructor leaves open", async () => {
     for (const options of [{ realtime: true }, { realtime: true, policy: "fifo", priority: 10 }]) {
       const { stderr } = await end(options, [...fifo10, "--lock-memory"]);
-      expect(stderr).toMatch(/^test: 0 cycles, .*$/);
+      expect(stderr).toMatch(/^test: is [-0-9a-f]+:test:[:0-9a-f]+ on .*\ntest: 0 cycles, .*$/);
     }
   });
 
   test("a launch without a real-time policy is no real-time launch", async () => {
     const { stderr } = await end({ realtime: true }, [launcher]);
     expect(stderr).toMatch(
-      /^test: not real-time: the launch options give it no real-time policy; memory is not locked; start it with rt-launch/,
+      /^test: is .*\ntest: not real-time: the launch options give it no real-time policy; memory is not locked; start it with rt-launch/,
     );
   });
 

@@ -25,6 +25,7 @@ describe.each(languages)("statistics in $name", ({ start, either }) => {
     expect(readdirSync(dir)).toEqual(["test.stats"]);
     const stats = readStats(join(dir, "test.stats"));
     expect(stats).toMatchObject({ magic: "rtnstat1", pid: node.pid });
+    expect(stats.identity).toMatch(/^[0-9a-f-]{36}:test:([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
     expect(stats.counters).toMatchObject(
       Object.fromEntries(Object.entries(line).map(([name, count]) => [name, Number(count)])),
     );

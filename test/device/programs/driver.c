@@ -131,7 +131,7 @@ static void obey(char *line)
     else if (!strcmp(command, "log-long"))
         log_long(number(word()));
     else if (!strcmp(command, "begin"))
-        answer(rtnode_count_begin(word()));
+        answer(rtnode_count_begin(word(), NULL));
     else if (!strcmp(command, "end"))
         end();
     else if (!strcmp(command, "loop")) {
