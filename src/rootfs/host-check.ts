@@ -61,12 +61,9 @@ const NAMESPACE_SYSCTLS = [
   { name: "user.max_user_namespaces", forbids: "0", allows: "15000" },
 ];
 
-/**
- * A container's seccomp filter and AppArmor profile refuse the namespace or mounts in it; and where parts of /proc are
- * masked the kernel mounts no other one (mount_too_revealing() in fs/namespace.c). Nothing inside can change that.
- */
+/** What of Docker's default profile refuses the namespace (seccomp), and mounts in it (AppArmor). Nothing inside can change that. */
 const CONTAINER_HINT =
-  "in a container: start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined; elsewhere see why with: unshare --user --map-auto --map-root-user --mount mount -t tmpfs tmpfs /tmp";
+  "in a container: start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined; elsewhere see why with: unshare --user --map-auto --map-root-user --mount mount -t tmpfs tmpfs /tmp";
 
 /** All that a build lacks on this host, each with the one command that helps. Pure. */
 export function judgeHost(facts: HostFacts): RtkitError[] {

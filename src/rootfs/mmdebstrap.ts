@@ -39,10 +39,11 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
   };
   const command = namespace(
     [
-      // Packages' scripts see the same everywhere: nothing of the caller's environment, no host name, the usual umask.
+      // Packages' scripts see the same everywhere: nothing of the caller's environment, the usual umask, and the same host
+      // name, unless a container's seccomp filter refuses that (podman's does).
       "sh",
       "-c",
-      'umask 022 && hostname localhost && exec "$@"',
+      'umask 022; hostname localhost 2>/dev/null; exec "$@"',
       "sh",
       "env",
       "--ignore-environment",

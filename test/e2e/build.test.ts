@@ -30,7 +30,7 @@ exec unshare --mount --uts sh -c '
   set -eu
   hostname elsewhere
   echo "nameserver 192.0.2.53" >/run/rtkit-test-resolver
-  chmod 640 /run/rtkit-test-resolver
+  chmod 755 /run/rtkit-test-resolver
   mount --bind /run/rtkit-test-resolver /etc/resolv.conf
   rm -f /run/rtkit-test-resolver
   echo nobody:300000:65536 >/run/rtkit-test-subids

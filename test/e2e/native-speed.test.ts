@@ -18,8 +18,11 @@ import { differences } from "./tree-differences.ts";
  */
 const LEGITIMATE: ReadonlySet<string> = new Set();
 
-/** With the essential packages small enough to be emulated in minutes; with scripts in shell, perl and Python. */
-const PACKAGES = ["initramfs-tools", "python3-minimal", "systemd"];
+/**
+ * With the essential packages small enough to be emulated in minutes; with scripts in shell, perl (wamerican's with a
+ * compiled module beside perl-base alone) and Python.
+ */
+const PACKAGES = ["initramfs-tools", "python3-minimal", "systemd", "wamerican"];
 
 const emitted: string[] = [];
 const context: Context = {

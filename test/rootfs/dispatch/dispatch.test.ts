@@ -120,11 +120,14 @@ describe("the deny list", () => {
   });
 
   test("may ask for a path that is in the target", async () => {
-    await deny("perl /usr/share/perl # the whole of perl\n");
+    await deny("perl /usr/share/perl # the whole of perl\nperl /usr/lib/perl5 # compiled modules\n");
     await program("/usr/bin/perl", "twin");
     expect(await runsAs("/usr/bin/perl")).toBe("twin");
-    await mkdir(join(root, "usr/share/perl"), { recursive: true });
-    expect(await runsAs("/usr/bin/perl")).toBe("qemu");
+    for (const folder of ["usr/share/perl", "usr/lib/perl5"]) {
+      await mkdir(join(root, folder), { recursive: true });
+      expect(await runsAs("/usr/bin/perl")).toBe("qemu");
+      await rm(join(root, folder), { recursive: true });
+    }
   });
 
   test("is not about copies that answer for the target", async () => {
