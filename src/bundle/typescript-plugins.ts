@@ -1,6 +1,6 @@
 import type { Loader, Plugin } from "esbuild";
-import { readFile } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { readFile, realpath } from "node:fs/promises";
+import { dirname, extname, join, sep } from "node:path";
 import { adaptSource } from "./typescript-source.ts";
 
 /** The esbuild namespace of the SDK's files: they are named after the SDK, not after where rtkit is installed. */
@@ -17,15 +17,20 @@ export interface AddonUse {
 const ADDON_LOADERS =
   /^(?:bindings|node-gyp-build|node-gyp-build-optional-packages|node-pre-gyp|@mapbox\/node-pre-gyp|pkg-prebuilds|prebuild-install|@neon-rs\/load)(?:\/|$)/;
 
-/** Resolves `rtnode` to the SDK, unless the project has a module of that name. */
+/**
+ * Resolves `rtnode` to the SDK, unless the project has a module of that name. A tsconfig.json may lead to the SDK's own
+ * files, for editors: that is no module of the project, and decides nothing where they are not at that place.
+ */
 export function sdkPlugin(sdkDir: string): Plugin {
   return {
     name: "rtnode",
-    setup(build) {
+    async setup(build) {
+      const sdkFiles = `${await realpath(sdkDir)}${sep}`;
       build.onResolve({ filter: /^rtnode$/ }, async ({ path, resolveDir, importer, kind, namespace, pluginData }) => {
         if (namespace === SDK_NAMESPACE || pluginData === "own") return undefined;
         const own = await build.resolve(path, { resolveDir, importer, kind, namespace, pluginData: "own" });
-        return own.errors.length === 0 ? own : { path: "index.ts", namespace: SDK_NAMESPACE };
+        const isOwn = own.errors.length === 0 && !own.path.startsWith(sdkFiles);
+        return isOwn ? own : { path: "index.ts", namespace: SDK_NAMESPACE };
       });
       build.onResolve({ filter: /^\.\.?\//, namespace: SDK_NAMESPACE }, ({ path, importer }) => ({
         path: join(dirname(importer), path),

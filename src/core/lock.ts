@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { RtkitError } from "./errors.ts";
+import { errnoCode, RtkitError } from "./errors.ts";
 import { startProcess } from "./process.ts";
 
 /** A file that is locked until it is released or we die, however we die. */
@@ -13,17 +13,17 @@ export interface Lock {
 /**
  * Locks a file, which is made when missing (flock(2), exclusive). The kernel keeps the lock, so it is gone with its holder
  * and holds between containers too, where process ids say nothing. With `wait` it waits until the file is free or
- * `signal` aborts, else it returns undefined when somebody else has it. Throws RTK_CACHE_LOCK where files cannot be locked.
+ * `signal` aborts, else it returns undefined when somebody else has it. Throws RTK_CACHE_LOCK where files cannot be locked,
+ * RTK_CACHE_WRITE where we may not make any.
  */
 export async function lockFile(
   path: string,
   options: { readonly wait: boolean; readonly signal?: AbortSignal },
 ): Promise<Lock | undefined> {
-  mkdirSync(dirname(path), { recursive: true });
   for (;;) {
     options.signal?.throwIfAborted();
     // A number, since Node closes a FileHandle that nobody refers to, and with it the lock would be gone.
-    const fd = openSync(path, "a");
+    const fd = openForWriting(path);
     try {
       if (!(await flock(fd, path, options))) {
         closeSync(fd);
@@ -42,6 +42,20 @@ export async function lockFile(
       throw error;
     }
     closeSync(fd);
+  }
+}
+
+function openForWriting(path: string): number {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, "a");
+  } catch (error) {
+    const code = errnoCode(error);
+    if (code === undefined || !["EACCES", "EPERM", "EROFS"].includes(code)) throw error;
+    throw new RtkitError("RTK_CACHE_WRITE", `cannot write to the cache: ${path} (${code})`, {
+      hint: "if another user, or root, made its folder, remove that; or put the cache elsewhere: export RTKIT_CACHE=/path/of/yours",
+      cause: error,
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { errnoCode } from "./errors.ts";
 import { exec } from "./exec.ts";
+import { inUserNamespace } from "./user-namespace.ts";
 
 /**
  * Removes a file or a whole folder; nothing happens when it is not there. What belongs to our subordinate ids (a killed
@@ -12,6 +13,6 @@ export async function removeTree(path: string): Promise<void> {
   } catch (error) {
     if (!["EACCES", "EPERM"].includes(errnoCode(error) ?? "")) throw error;
     const remove = ["rm", "-rf", "--one-file-system", "--", path];
-    await exec("unshare", ["--user", "--map-auto", "--map-root-user", ...remove]);
+    await exec(...inUserNamespace([], remove));
   }
 }

@@ -37,10 +37,11 @@ double histogram_quantile(const struct histogram *histogram, double share)
     double max = (double)histogram->max / 1000;
     double wanted = share * (double)histogram->count;
     uint64_t seen = 0;
-    for (unsigned bin = 0; bin < BINS; bin++) {
+    for (unsigned bin = 0; bin < BINS - 1; bin++) {
         seen += histogram->bins[bin];
         if (seen && (double)seen >= wanted)
             return bin_limit(bin) < max ? bin_limit(bin) : max;
     }
+    /* The last bin also holds what is beyond it. */
     return max;
 }

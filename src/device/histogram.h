@@ -1,6 +1,6 @@
 /*
  * Times in bins: one per microsecond up to 1024, then 32 per doubling (within 3 %), up to two hours. Bin i holds times
- * above the limit of bin i - 1, up to its own.
+ * above the limit of bin i - 1, up to its own; the last one also all that are longer.
  */
 #ifndef RTNODE_HISTOGRAM_H
 #define RTNODE_HISTOGRAM_H

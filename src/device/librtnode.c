@@ -7,6 +7,7 @@
  * this library: the constructor takes itself out of the environment.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "notify.h"
 #include "rtnode.h"
 
 #ifndef MADV_DONTNEED_LOCKED
@@ -39,18 +41,21 @@ RTNODE_EXPORT int madvise(void *start, size_t length, int advice)
     long result = syscall(SYS_madvise, start, length, advice);
     if (result == -1 && errno == EINVAL && advice == MADV_DONTNEED) {
         result = syscall(SYS_madvise, start, length, MADV_DONTNEED_LOCKED);
-        /* Memory without rights cannot be had in RAM, nor touched. */
-        if (!result)
+        if (!result) {
+            /* Memory without rights cannot be had in RAM, nor touched. */
             (void)syscall(SYS_madvise, start, length, MADV_POPULATE_WRITE);
-        if (!result)
             errno = before;
+        }
     }
     return (int)result;
 }
 
 static void problem(int strict, const char *text)
 {
-    fprintf(stderr, "rt-launch: %s%s\n", strict ? "" : "warning: ", text);
+    char line[320];
+    snprintf(line, sizeof line, "%s%s", strict ? "" : "warning: ", text);
+    fprintf(stderr, "rt-launch: %s\n", line);
+    notify_status(line);
     if (strict)
         _exit(EXIT_LAUNCHER);
 }
@@ -139,8 +144,20 @@ static void lock_and_touch(int strict, size_t stack, size_t heap)
         problem(strict, "/proc/self/status: VmLck is 0 after mlockall");
 }
 
+/*
+ * In a program that was started without standard error the next file that is opened would get its number, and the log
+ * with it.
+ */
+static void keep_standard_error(void)
+{
+    int file = fcntl(STDERR_FILENO, F_GETFD) < 0 ? 0 : STDERR_FILENO;
+    while (file >= 0 && file < STDERR_FILENO)
+        file = open("/dev/null", O_RDWR);
+}
+
 __attribute__((constructor)) static void start(void)
 {
+    keep_standard_error();
     const char *lock = getenv("RTNODE_LOCK");
     if (!lock)
         return;

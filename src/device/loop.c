@@ -10,6 +10,9 @@
 #include "service.h"
 #include "stats.h"
 
+/* The longest sleep at a stretch, nanoseconds. */
+enum { NAP = 100 * 1000 * 1000 };
+
 static struct {
     bool stepping; /* a step is under way: it began at `woken` */
     bool waiting;  /* `due` is still to come */
@@ -44,17 +47,22 @@ static void end_write(void)
     __atomic_store_n(&stats->sequence, stats->sequence + 1, __ATOMIC_RELEASE);
 }
 
-/* What the kernel has counted since the beginning, for this thread alone: RUSAGE_SELF would add those of a runtime. */
-static void count_disturbances(void)
+/*
+ * Begins to write, and writes what the kernel has counted since the beginning, for this thread alone: RUSAGE_SELF would
+ * add those of a runtime. It is asked before: readers wait for whoever writes.
+ */
+static void begin_counting_write(void)
 {
     struct rusage now;
-    if (stats->state == STATS_RUNNING && !getrusage(RUSAGE_THREAD, &now)) {
+    bool counted = stats->state == STATS_RUNNING && !getrusage(RUSAGE_THREAD, &now);
+    int cpu = sched_getcpu();
+    begin_write();
+    if (counted) {
         stats->minor_faults = (uint64_t)(now.ru_minflt - loop.start.ru_minflt);
         stats->major_faults = (uint64_t)(now.ru_majflt - loop.start.ru_majflt);
         stats->involuntary_switches = (uint64_t)(now.ru_nivcsw - loop.start.ru_nivcsw);
+        stats->migrations += cpu != loop.cpu;
     }
-    int cpu = sched_getcpu();
-    stats->migrations += cpu != loop.cpu;
     loop.cpu = cpu;
 }
 
@@ -65,6 +73,9 @@ int rtnode_count_begin(const char *name, const char *identity)
     struct stats *file;
     int error = stats_create(name, identity, &file);
     stats = error ? &unpublished : file;
+    /* What was run before, to warm up, is in there. */
+    if (error)
+        memset(stats, 0, sizeof *stats);
     stats->began = rtnode_now();
     stats->state = STATS_RUNNING;
     loop.cpu = sched_getcpu();
@@ -119,11 +130,26 @@ static void begin_step(void)
 {
     loop.woken = rtnode_now();
     loop.stepping = true;
-    begin_write();
+    begin_counting_write();
     if (loop.waiting)
         histogram_add(&stats->wakeup, loop.woken - loop.due);
-    count_disturbances();
     end_write();
+}
+
+/*
+ * A signal that comes between the caller's last look at what its handler sets and the system call does not end the sleep.
+ * Long ones are taken in naps, after which the caller looks again.
+ */
+static int sleep_until_due(void)
+{
+    uint64_t until = loop.due;
+    if (loop.period > NAP) {
+        uint64_t nap = rtnode_now() + NAP;
+        until = nap < until ? nap : until;
+    }
+    struct timespec time = {.tv_sec = (time_t)(until / 1000000000), .tv_nsec = (long)(until % 1000000000)};
+    int error = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+    return error ? -error : until < loop.due ? -EINTR : 0;
 }
 
 int rtnode_loop_wait(void)
@@ -136,12 +162,9 @@ int rtnode_loop_wait(void)
             return -ETIME;
     }
     watchdog_wait_until(loop.due);
-    if (loop.waiting) {
-        struct timespec due = {.tv_sec = (time_t)(loop.due / 1000000000), .tv_nsec = (long)(loop.due % 1000000000)};
-        int error = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
-        if (error)
-            return -error;
-    }
+    int error = loop.waiting ? sleep_until_due() : 0;
+    if (error)
+        return error;
     begin_step();
     watchdog_alive();
     int missed = loop.missed < INT32_MAX ? (int)loop.missed : INT32_MAX;
@@ -151,9 +174,8 @@ int rtnode_loop_wait(void)
 
 void rtnode_alive(void)
 {
-    begin_write();
+    begin_counting_write();
     stats->cycles++;
-    count_disturbances();
     end_write();
     watchdog_alive();
 }
@@ -188,8 +210,7 @@ int rtnode_count_end(struct rtnode_summary *summary)
 {
     if (stats->state != STATS_RUNNING)
         return -EINVAL;
-    begin_write();
-    count_disturbances();
+    begin_counting_write();
     stats->state = STATS_ENDED;
     end_write();
     loop.period = 0;

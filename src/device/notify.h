@@ -2,10 +2,13 @@
 #ifndef RTNODE_NOTIFY_H
 #define RTNODE_NOTIFY_H
 
-/* A socket to whoever started this process and wants to hear of it: -ENOENT when nobody does, else -errno. */
-int notify_open(void);
+/* Opens a socket to whoever started this process and wants to hear of it; -1 for the socket when nobody does. 0, or -errno. */
+int notify_open(int *notify);
 
 /* Sends a message such as "READY=1"; 0 also when there is no socket (a negative one). */
 int notify_send(int notify, const char *message);
+
+/* Says in the unit's status line what is wrong; nothing when nobody wants to hear of it. */
+void notify_status(const char *text);
 
 #endif

@@ -5,17 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "notify.h"
+
 static bool warn;
 
 static void say(const char *prefix, const char *format, va_list values)
 {
     char line[1024];
-    vsnprintf(line, sizeof line, format, values);
+    int start = snprintf(line, sizeof line, "%s", prefix);
+    vsnprintf(line + start, sizeof line - (size_t)start, format, values);
     /* One line whatever a file name or a value holds. */
     for (char *c = line; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
-    fprintf(stderr, "rt-launch: %s%s\n", prefix, line);
+    fprintf(stderr, "rt-launch: %s\n", line);
+    notify_status(line);
 }
 
 void die(int status, const char *format, ...)

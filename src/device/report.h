@@ -1,4 +1,4 @@
-/* What rt-launch says: one line on standard error per problem. */
+/* What rt-launch says: one line per problem, on standard error and in the status line of the unit that it is. */
 #ifndef RTNODE_REPORT_H
 #define RTNODE_REPORT_H
 

@@ -27,8 +27,8 @@ extern "C" {
 RTNODE_EXPORT int rtnode_ready(void);
 
 /*
- * The first part of rtnode_ready alone. After SIGXCPU the kernel has raised the limit by a second: whoever handles the
- * signal and goes on calls it again.
+ * That part of rtnode_ready alone: blocks for a moment, which starts RLIMIT_RTTIME's count anew, and sets the limit.
+ * After SIGXCPU the kernel has raised it by a second: whoever handles the signal and goes on calls this again.
  */
 RTNODE_EXPORT int rtnode_limit_run_time(void);
 
@@ -64,8 +64,8 @@ RTNODE_EXPORT int rtnode_loop_begin(uint64_t period, enum rtnode_overrun overrun
 
 /*
  * Ends a step and waits until the next is due. The number of steps that did not begin in their own period since the last
- * call: 0 when all is well. -EINTR when a signal came first: call again to go on waiting. -ETIME when overruns are to
- * stop the loop. No memory is allocated; the only system calls are clock_nanosleep(2) and getrusage(2).
+ * call: 0 when all is well. -EINTR when a signal came first, and every 100 ms of a long wait, since one may have come just
+ * before: look at what its handler sets, and call again to go on waiting. -ETIME when overruns are to stop the loop. No memory is allocated; the only system calls are clock_nanosleep(2) and getrusage(2).
  */
 RTNODE_EXPORT int rtnode_loop_wait(void);
 

@@ -17,7 +17,8 @@
 #include "notify.h"
 #include "rtnode.h"
 
-enum { TICK_MS = 50, STACK = 64 * 1024 };
+/* STACK is more than the least that any architecture asks for: 128 KiB on arm64 (PTHREAD_STACK_MIN). */
+enum { TICK_MS = 50, STACK = 256 * 1024 };
 
 /* The loop writes these, the helper reads them. */
 static uint64_t beats, asleep_until;
@@ -124,8 +125,23 @@ static int start_helper(void)
     return -error;
 }
 
+/* Sleeps until the kernel says that the thread gave its CPU away: a sleep that is over before it began blocks nobody. */
+static void block(void)
+{
+    struct rusage before, after;
+    if (getrusage(RUSAGE_THREAD, &before))
+        return;
+    struct timespec time = {.tv_nsec = 1000000};
+    do {
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL);
+        time.tv_nsec *= 2;
+    } while (!getrusage(RUSAGE_THREAD, &after) && after.ru_nvcsw == before.ru_nvcsw && time.tv_nsec < 1000000000);
+}
+
 int rtnode_limit_run_time(void)
 {
+    /* The kernel counts from when the thread blocked last: were that beyond the limit, a signal would come at once. */
+    block();
     const char *text = getenv("RTNODE_RTTIME");
     if (!text)
         return 0;
@@ -144,14 +160,12 @@ int rtnode_ready(void)
 {
     if (helper.runs)
         return -EALREADY;
-    int error = rtnode_limit_run_time();
-    if (error)
-        return error;
     helper.watchdog = watchdog_interval();
-    helper.notify = notify_open();
-    if (helper.notify < 0 && helper.notify != -ENOENT)
-        return helper.notify;
-    error = start_helper();
+    int error = notify_open(&helper.notify);
+    if (!error)
+        error = start_helper();
+    if (!error)
+        error = rtnode_limit_run_time();
     return error ? error : notify_send(helper.notify, "READY=1");
 }
 
@@ -168,5 +182,10 @@ void rtnode_flush(void)
         pthread_join(helper.thread, NULL);
         helper.runs = false;
     }
+    /* That nobody reads any more is no reason to leave with another status. */
+    sigset_t broken_pipe;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
     log_drain();
 }

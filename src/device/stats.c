@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "runtime-dir.h"
@@ -13,11 +14,14 @@ enum { ATTEMPTS = 1000 };
 
 static int map_file(const char *path, struct stats **stats)
 {
-    /* Anybody may look; what others may do to the folder decides who can. */
     int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (file < 0)
         return -errno;
-    int error = ftruncate(file, sizeof **stats) ? -errno : 0;
+    /* Anybody may look, whatever the umask says; what others may do to the folder decides who can. */
+    int error = fchmod(file, 0644) ? -errno : 0;
+    /* Reserved: in a memory that is full the first write to it would be SIGBUS. */
+    if (!error)
+        error = -posix_fallocate(file, 0, sizeof **stats);
     void *memory = error ? MAP_FAILED : mmap(NULL, sizeof **stats, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (!error && memory == MAP_FAILED)
         error = -errno;
@@ -33,10 +37,13 @@ int stats_create(const char *name, const char *identity, struct stats **stats)
     int error = runtime_path(path, name, ".stats");
     if (!error)
         error = runtime_path(made, name, ending);
-    if (!error)
-        error = map_file(made, stats);
     if (error)
         return error;
+    error = map_file(made, stats);
+    if (error) {
+        unlink(made);
+        return error;
+    }
     /* Written to, not only mapped: where the processor does not mark pages as written itself, the first write faults. */
     memset(*stats, 0, sizeof **stats);
     memcpy((*stats)->magic, STATS_MAGIC, sizeof (*stats)->magic);

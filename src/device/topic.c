@@ -73,14 +73,19 @@ static int check_layout(struct rtnode_topic *topic, const char *layout)
     if ((size_t)status.st_size == topic->bytes && !memcmp(found.magic, MAGIC, sizeof found.magic) &&
         !strncmp(found.layout, layout, sizeof found.layout))
         return 0;
-    if (lock(topic->file, F_WRLCK, USERS, false))
-        return -EPROTO;
+    int error = lock(topic->file, F_WRLCK, USERS, false);
+    if (error)
+        return error == -EBUSY ? -EPROTO : error;
     struct header made = {.magic = MAGIC};
     strncpy(made.layout, layout, sizeof made.layout - 1);
-    if (ftruncate(topic->file, 0) || ftruncate(topic->file, (off_t)topic->bytes) ||
-        pwrite(topic->file, &made, sizeof made, 0) != sizeof made)
+    if (ftruncate(topic->file, 0))
         return -errno;
-    return 0;
+    /* Reserved: in a memory that is full the first write to it would be SIGBUS. */
+    error = posix_fallocate(topic->file, 0, (off_t)topic->bytes);
+    if (error)
+        return -error;
+    ssize_t written = pwrite(topic->file, &made, sizeof made, 0);
+    return written == sizeof made ? 0 : written < 0 ? -errno : -EIO;
 }
 
 /* While others that open the topic wait. */

@@ -10,6 +10,8 @@ const LOCKS = "locks";
 
 const BUILD = /^build-([0-9a-f]{16})$/;
 
+const STEP = /^step-/;
+
 /** What processes call their unfinished things on a shelf, and what they take away: `tmp-<build>-<random>`. */
 const TEMPORARY = /^tmp-([0-9a-f]+)-/;
 
@@ -118,6 +120,10 @@ export async function sweepCache(cacheDir: string): Promise<void> {
 }
 
 async function sweep(cacheDir: string, own: string): Promise<void> {
+  for (const name of await readdir(join(cacheDir, LOCKS)).catch(() => [])) {
+    // Who is killed leaves the file; a lock that can be had is nobody's.
+    if (STEP.test(name)) (await lockFile(join(cacheDir, LOCKS, name), { wait: false }))?.release();
+  }
   const halves = (await shelved(cacheDir)).filter(({ whole }) => !whole);
   if (halves.length === 0) return;
   const { ids } = await findLive(cacheDir, own);

@@ -53,18 +53,25 @@ export async function downloadOnce<T>(step: StepContext, { items, contentOf, fet
   const missing = await areMissing(items);
   if (missing.length > 0) {
     const lock = await lockFile(stepLock(step.cacheDir, DOWNLOADS), { wait: true, signal: step.signal });
-    // Of the cache, so that what is whole gets its name in one step and nobody sees the rest.
-    const folder = await temporaryPath(step.cacheDir, DOWNLOADS);
     try {
       const still = await areMissing(missing);
-      await mkdir(folder);
-      if (still.length > 0) await fetch(still, folder, keep);
+      if (still.length > 0) await inNewFolder(step.cacheDir, async (folder) => fetch(still, folder, keep));
     } finally {
-      await rm(folder, { recursive: true, force: true });
       lock?.release();
     }
   }
   return items.map((item) => placeOf(item));
+}
+
+/** In the cache, so that what is whole gets its name in one step and nobody sees the rest. */
+async function inNewFolder(cacheDir: string, work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await temporaryPath(cacheDir, DOWNLOADS);
+  try {
+    await mkdir(folder);
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Whether a file has the content that it should have; one that has not is removed. */

@@ -36,7 +36,9 @@ export interface HostFacts {
   /** How many subordinate ids the user has. */
   readonly subordinateUids: number;
   readonly subordinateGids: number;
-  /** Whether a user namespace could be made; undefined when it could not be tried. */
+  /** From here on ids are nobody's, see {@link firstFreeId}. */
+  readonly firstFreeId: number;
+  /** Whether a user namespace could be made, and something mounted in it; undefined when it could not be tried. */
   readonly userNamespace: boolean | undefined;
   /** Values of sysctls that forbid user namespaces, as read; undefined where the kernel has none. */
   readonly sysctls: Readonly<Record<string, string | undefined>>;
@@ -59,6 +61,13 @@ const NAMESPACE_SYSCTLS = [
   { name: "user.max_user_namespaces", forbids: "0", allows: "15000" },
 ];
 
+/**
+ * A container's seccomp filter and AppArmor profile refuse the namespace or mounts in it; and where parts of /proc are
+ * masked the kernel mounts no other one (mount_too_revealing() in fs/namespace.c). Nothing inside can change that.
+ */
+const CONTAINER_HINT =
+  "in a container: start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined; elsewhere see why with: unshare --user --map-auto --map-root-user --mount mount -t tmpfs tmpfs /tmp";
+
 /** All that a build lacks on this host, each with the one command that helps. Pure. */
 export function judgeHost(facts: HostFacts): RtkitError[] {
   const errors: RtkitError[] = [];
@@ -75,21 +84,18 @@ export function judgeHost(facts: HostFacts): RtkitError[] {
   }
   const mapped = Math.min(facts.subordinateUids, facts.subordinateGids) >= SUBORDINATE_IDS;
   if (!mapped) {
+    const range = `${facts.firstFreeId}-${facts.firstFreeId + SUBORDINATE_IDS - 1}`;
     complain(
       "RTK_HOST_SUBIDS",
       `${facts.user} has no ${SUBORDINATE_IDS} subordinate user and group ids`,
-      `run: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${facts.user}`,
+      `run: sudo usermod --add-subuids ${range} --add-subgids ${range} ${facts.user}`,
     );
   } else if (facts.userNamespace === false) {
     const sysctl = NAMESPACE_SYSCTLS.find(({ name, forbids }) => facts.sysctls[name] === forbids);
     complain(
       "RTK_HOST_USERNS",
-      sysctl === undefined
-        ? "this host does not let you make a user namespace (a container without the right to?)"
-        : `this host does not let you make a user namespace: ${sysctl.name} is ${sysctl.forbids}`,
-      sysctl === undefined
-        ? "see why with: unshare --user --map-auto --map-root-user true"
-        : `run: sudo sysctl -w ${sysctl.name}=${sysctl.allows}`,
+      `this host does not let you mount in a user namespace of your own${sysctl === undefined ? "" : `: ${sysctl.name} is ${sysctl.forbids}`}`,
+      sysctl === undefined ? CONTAINER_HINT : `run: sudo sysctl -w ${sysctl.name}=${sysctl.allows}`,
     );
   }
   if (!facts.keyring) {
@@ -133,12 +139,14 @@ async function gatherHost(target: Architecture, cacheDir: string, signal?: Abort
   const missingPrograms = Object.keys(PROGRAMS).filter((name) => findProgram(name) === undefined);
   const folder = nearestExisting(cacheDir);
   const disk = await statfs(folder);
+  const [subuids, subgids] = [await readText("/etc/subuid"), await readText("/etc/subgid")];
   return {
     user: username,
     missingPrograms,
-    subordinateUids: countSubordinateIds(await readText("/etc/subuid"), username, uid),
+    subordinateUids: countSubordinateIds(subuids, username, uid),
     // subgid(5): its first field names a user too.
-    subordinateGids: countSubordinateIds(await readText("/etc/subgid"), username, uid),
+    subordinateGids: countSubordinateIds(subgids, username, uid),
+    firstFreeId: firstFreeId(`${subuids}\n${subgids}`),
     userNamespace: missingPrograms.some((name) => ["unshare", "newuidmap", "newgidmap"].includes(name))
       ? undefined
       : await tryNamespace(signal),
@@ -163,6 +171,16 @@ export function countSubordinateIds(text: string, user: string, uid: number): nu
   return count;
 }
 
+/** The first id above all that /etc/subuid and /etc/subgid give away, and above where Debian begins (SUB_UID_MIN in login.defs(5)). */
+export function firstFreeId(text: string): number {
+  let free = 100_000;
+  for (const line of text.split("\n")) {
+    const [, start, amount] = line.trim().split(":");
+    if (/^\d+$/.test(start ?? "") && /^\d+$/.test(amount ?? "")) free = Math.max(free, Number(start) + Number(amount));
+  }
+  return free;
+}
+
 /** Whether the mount that holds `path` has the option noexec, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
 export function isNoexec(mountinfo: string, path: string): boolean {
   let best = { point: "", options: "" };
@@ -179,7 +197,7 @@ export function isNoexec(mountinfo: string, path: string): boolean {
 }
 
 async function tryNamespace(signal: AbortSignal | undefined): Promise<boolean> {
-  const { file, args } = namespace(["true"]);
+  const { file, args } = namespace(["mount", "-t", "tmpfs", "tmpfs", "/tmp"]);
   return exec(file, args, signal === undefined ? {} : { signal }).then(
     () => true,
     (error: unknown) => {

@@ -39,10 +39,10 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
   };
   const command = namespace(
     [
-      // Packages' scripts see the same everywhere: nothing of the caller's environment, and the usual umask.
+      // Packages' scripts see the same everywhere: nothing of the caller's environment, no host name, the usual umask.
       "sh",
       "-c",
-      'umask 022; exec "$@"',
+      'umask 022 && hostname localhost && exec "$@"',
       "sh",
       "env",
       "--ignore-environment",
@@ -65,17 +65,12 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
     job.foreign,
   );
   const lines: string[] = [];
-  let over = false;
   try {
     await exec(command.file, command.args, {
       input: job.sources,
       onStderrLine: (line) => {
         job.onLine(line);
-        // After it gives up it repeats the whole hook and tells of its own cleaning up.
-        over ||= /^(?:E: (?:setup|command) failed|I: main\(\) received signal)/.test(line);
-        if (over) return;
         lines.push(line);
-        if (lines.length > KEPT_LINES) lines.shift();
       },
       signal: job.signal,
       killSignal: "SIGKILL",
@@ -83,7 +78,7 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
     });
   } catch (error) {
     if (!(error instanceof RtkitError) || error.code !== "RTK_EXEC_FAILED") throw error;
-    throw new RtkitError("RTK_PACKAGES_FAILED", `installing packages failed:\n${lines.join("\n")}`, {
+    throw new RtkitError("RTK_PACKAGES_FAILED", `installing packages failed:\n${tellingLines(lines).join("\n")}`, {
       hint: "the last lines above say which package or script failed; --emulate rules out the native programs",
       cause: error,
     });
@@ -92,5 +87,15 @@ export async function bootstrap(job: Bootstrap): Promise<void> {
   }
 }
 
-/** Lines of mmdebstrap's output that are kept to explain a failure. */
-const KEPT_LINES = 15;
+/** How many lines of mmdebstrap's output explain a failure. */
+const TOLD_LINES = 15;
+
+/** The lines up to the cause of a failure: after it dpkg goes on with other packages, and mmdebstrap tells of its cleaning up. */
+export function tellingLines(lines: readonly string[]): string[] {
+  // dpkg gives its reason in the line after.
+  const failed = lines.findIndex((line) => line.startsWith("dpkg: error processing"));
+  // After it gives up mmdebstrap repeats the whole hook.
+  const over = lines.findIndex((line) => /^(?:E: (?:setup|command) failed|I: main\(\) received signal)/.test(line));
+  const end = failed >= 0 ? failed + 2 : over >= 0 ? over : lines.length;
+  return lines.slice(Math.max(0, end - TOLD_LINES), end);
+}

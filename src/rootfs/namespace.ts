@@ -1,3 +1,5 @@
+import { inUserNamespace } from "../core/user-namespace.ts";
+
 /** How programs of the target's architecture run while its packages are configured. */
 export type ForeignPrograms =
   /** The host's CPU runs them. */
@@ -17,11 +19,10 @@ export interface Command {
 }
 
 /**
- * unshare(1): user, mount and process namespaces. Root inside is the caller outside, users 1 and up are the caller's
- * subordinate ids (/etc/subuid). Whatever runs inside dies with `unshare` itself; `unshare` ignores SIGTERM while it
- * waits, so end it with SIGKILL.
+ * Mounts, processes and host name of its own. Whatever runs inside dies with `unshare` itself, which ignores SIGTERM while it waits,
+ * so end it with SIGKILL.
  */
-const UNSHARE = ["--user", "--map-auto", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"];
+const FLAGS = ["--mount", "--uts", "--pid", "--fork", "--kill-child"];
 
 /** Mounts a binfmt_misc of the namespace's own, registers "$1" there and becomes the rest of the command line. */
 const REGISTER_SCRIPT = [
@@ -36,5 +37,6 @@ const REGISTER_SCRIPT = [
 export function namespace(command: readonly string[], foreign: ForeignPrograms = { kind: "native" }): Command {
   const register = foreign.kind === "native" ? undefined : foreign.register;
   const inside = register === undefined ? command : ["sh", "-c", REGISTER_SCRIPT, "sh", register, ...command];
-  return { file: "unshare", args: [...UNSHARE, ...inside] };
+  const [file, args] = inUserNamespace(FLAGS, inside);
+  return { file, args };
 }

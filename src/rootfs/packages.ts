@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { digestOf, type Json } from "../pipeline/digest.ts";
 import type { Step, StepContext, StepOutput } from "../pipeline/step.ts";
 import { download, type Sources } from "./downloads.ts";
+import { checkHost } from "./host-check.ts";
 import { sourceDateEpoch } from "./source-date.ts";
 import { type BoardLock, type LockedPackage } from "./lock.ts";
 import { bootstrap } from "./mmdebstrap.ts";
@@ -38,8 +39,11 @@ const LEAN = [
   "path-include=/usr/share/doc/*/copyright",
 ];
 
+/** mmdebstrap copies them from the host, where packages' scripts find them and keep what they say. */
+const FORGET_HOST = 'rm -f "$1/etc/resolv.conf" "$1/etc/hostname"';
+
 /** Runs before anything is unpacked. */
-const SETUP_HOOK = ["set -eu", NATIVE_FUNCTIONS, 'native_up "$1"'].join("\n");
+const SETUP_HOOK = ["set -eu", FORGET_HOST, NATIVE_FUNCTIONS, 'native_up "$1"'].join("\n");
 
 /**
  * Runs when the essential packages are unpacked, by tar, and not configured. dpkg's settings come only now: mmdebstrap
@@ -52,6 +56,8 @@ const EXTRACT_HOOK = [
   "for folder in man info locale lintian; do",
   '  [ ! -d "usr/share/$folder" ] || find "usr/share/$folder" -mindepth 1 -delete',
   "done",
+  // update-alternatives fails where it is to link a manual that a package has elsewhere (openjdk).
+  "for section in 1 2 3 4 5 6 7 8 9; do mkdir -p usr/share/man/man$section; done",
   "find usr/share/doc ! -type d ! -name copyright -delete",
   "find usr/share/doc -mindepth 1 -type d -empty -delete",
 ].join("\n");
@@ -111,6 +117,7 @@ const APT_OPTIONS = [
 /** Puts the tree of the base system in place of unpacking packages. /dev is mmdebstrap's own business. */
 const UNPACK_BASE_HOOK = [
   "set -eu",
+  FORGET_HOST,
   'tar --extract --file "$RTKIT_BASE" --directory "$1" --numeric-owner --xattrs --xattrs-include="*" --exclude="./dev/*"',
   NATIVE_FUNCTIONS,
   'native_up "$1"',
@@ -193,6 +200,8 @@ async function projectPackagesStep(
     title: `The project's packages (${wanted.join(", ")})`,
     inputs: { ...(await inputsOf(options, makeTools, packages, mmdebstrap)), wanted, base: base.digest },
     run: async (outDir, step) => {
+      // The base system may have come from the cache, where nobody asked what this host can do.
+      await checkHost(lock.architecture, step.cacheDir, step.signal);
       const env = { RTKIT_BASE: join(base.dir, "packages.tar"), RTKIT_WANTED: wanted.join(" ") };
       await install(outDir, step, options, tree, { packages, mmdebstrap, env });
     },

@@ -17,9 +17,10 @@ describe("parseElf", () => {
         fc.constantFrom(2, 3, 1, 4),
         fc.integer({ min: 0, max: 0xffff }),
         fc.option(fc.stringMatching(/^\/[a-z0-9./-]{1,40}$/)),
-        (type, machine, interpreter) => {
-          const header = parseElf(elf({ type, machine, interpreter }), "f");
-          expect(header).toEqual({ bits: 64, endianness: "little", type, machine, interpreter });
+        fc.array(fc.stringMatching(/^lib[a-z0-9.]{1,20}$/), { maxLength: 4 }),
+        (type, machine, interpreter, needed) => {
+          const header = parseElf(elf({ type, machine, interpreter, needed }), "f");
+          expect(header).toEqual({ bits: 64, endianness: "little", type, machine, interpreter, needed });
         },
       ),
     );
@@ -29,10 +30,11 @@ describe("parseElf", () => {
     const header = parseElf(await readFile(process.execPath), "node");
     const machine = { x64: 62, arm64: 183 }[process.arch as string];
     expect(header).toMatchObject({ bits: 64, endianness: "little", machine });
+    expect(header.needed).toContain("libc.so.6");
   });
 
   test("random bytes, and headers cut off or damaged anywhere, give a result or an RtkitError", () => {
-    const whole = elf({ type: 3, machine: 62, interpreter: "/lib64/ld-linux-x86-64.so.2" });
+    const whole = elf({ type: 3, machine: 62, interpreter: "/lib64/ld-linux-x86-64.so.2", needed: ["libc.so.6"] });
     const damaged = fc
       .tuple(fc.nat(whole.length), fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 6 }))
       .map(([length, changes]) => {
@@ -61,6 +63,7 @@ describe("what a board can run", () => {
     machine: 183,
     type: 3,
     interpreter: "/lib/ld-linux-aarch64.so.1",
+    needed: [],
   } as const;
   const board = { name: "rpi4", architecture: "arm64" } as const;
   const messages = (changes: Partial<Parameters<typeof executableErrors>[0]>): string[] =>
@@ -96,6 +99,17 @@ describe("a native node", () => {
     const output = await build(scanned);
     expect(await readFile(join(output.dir, "node.bin"))).toEqual(Buffer.from(bytes));
     expect(scanned.imports).toEqual([]);
+  });
+
+  test("has the SDK when it asks for librtnode.so", async () => {
+    const dir = await temporaryFolder();
+    const arm = { type: 3, machine: 183, interpreter: "/lib/ld-linux-aarch64.so.1" };
+    await writeFiles(dir, {
+      motor: elf({ ...arm, needed: ["librtnode.so", "libc.so.6"] }),
+      lamp: elf({ ...arm, needed: ["libc.so.6"] }),
+    });
+    expect((await scanAt(dir, "motor")).scanned.sdk).toBe(true);
+    expect((await scanAt(dir, "lamp")).scanned.sdk).toBe(false);
   });
 
   test("a script or another machine's executable is refused", async () => {

@@ -12,6 +12,7 @@ function check(
   const node = nodeOf("/robot", "main.py");
   const scanned = {
     node,
+    sdk: true,
     imports,
     warnings: [],
     step: { name: "bundle-node", title: "", inputs: null, run: async () => undefined },

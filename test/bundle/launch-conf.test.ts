@@ -43,6 +43,7 @@ const nodes: fc.Arbitrary<NodeConfig> = fc
     memory: fc.record({ lock: fc.boolean(), stack: fc.nat(), heap: fc.nat() }),
     rttime: fc.option(time),
     restart: fc.constantFrom("no" as const, "on-failure" as const, "always" as const),
+    watchdog: fc.option(time),
     groups: fc.uniqueArray(fc.constantFrom("gpio", "i2c", "spi", "dialout"), { maxLength: 3 }),
     entry: fc.constantFrom("n.py", "n.ts", "n"),
   })
@@ -52,7 +53,7 @@ describe("launchConf", () => {
   test("says everything the launcher has to know, and nothing twice", () => {
     fc.assert(
       fc.property(nodes, (node) => {
-        const words = parse(launchConf(node));
+        const words = parse(launchConf(node, true));
         const one = (name: string): string | undefined => {
           expect((words.get(name) ?? []).length).toBeLessThanOrEqual(1);
           return words.get(name)?.[0];
@@ -89,6 +90,10 @@ describe("launchConf", () => {
         ]);
         expect(Object.fromEntries(env)).toEqual(node.env);
         expect(one("restart")).toBe(node.restart);
+        expect(one("notify")).toBe("");
+        // systemd counts in microseconds: never less than was asked for.
+        const watchdog = node.watchdog === null ? undefined : Math.ceil(node.watchdog / 1000) * 1000;
+        expect(duration("watchdog")).toBe(watchdog);
         expect(one("groups") ?? "").toBe(node.groups.join(","));
         const args = words.get("arg") ?? [];
         expect(args.slice(args.length - node.args.length)).toEqual(node.args);
@@ -104,9 +109,10 @@ describe("launchConf", () => {
       schedule: { policy: "fifo", priority: 40, cpus: [3, 2] },
       memory: { lock: true, stack: 524288, heap: 16777216 },
       limits: { rttime: 5_000_000 },
+      watchdog: 500_000_000,
       groups: ["i2c", "gpio"],
     });
-    expect(launchConf(node)).toBe(`# Launch options of the node imu, read by rt-launch --config.
+    expect(launchConf(node, true)).toBe(`# Launch options of the node imu, read by rt-launch --config.
 policy fifo
 priority 40
 cpus 2-3
@@ -117,6 +123,8 @@ rttime 5ms
 env A=x y
 env B=2
 restart on-failure
+notify
+watchdog 500ms
 groups i2c,gpio
 program /usr/bin/python3
 arg -u
@@ -143,17 +151,32 @@ arg 1 kHz
   ] as const)("how %s starts under %s", (entry, policy, lines) => {
     const schedule = policy === "rr" ? { policy, priority: 10, cpus: [] } : { policy, nice: 0, cpus: [] };
     expect(
-      launchConf(nodeOf("/robot", entry, { schedule }))
+      launchConf(nodeOf("/robot", entry, { schedule }), false)
         .split("\n")
         .filter((line) => /^(program|arg) /.test(line)),
     ).toEqual(lines);
   });
 
+  test("V8's young generation of a real-time node is its heap, rounded up to MiB", () => {
+    const schedule = { policy: "fifo", priority: 10, cpus: [] } as const;
+    const memory = { lock: true, stack: 0, heap: 32 * 1024 ** 2 + 1 };
+    const conf = launchConf(nodeOf("/robot", "planner.ts", { schedule, memory }), true);
+    expect(conf).toContain("arg --min-semi-space-size=33\narg --max-semi-space-size=33\narg /opt/rtnode");
+    expect(launchConf(nodeOf("/robot", "planner.ts", { memory }), true)).not.toContain("semi-space");
+  });
+
+  test("a program without the SDK is not waited for, and has nothing that contents a watchdog", () => {
+    expect(launchConf(nodeOf("/robot", "motor"), false)).not.toContain("notify");
+    expect(() => launchConf(nodeOf("/robot", "motor", { watchdog: 1e9 }), false)).toThrow(
+      expect.objectContaining({ code: "RTK_BUNDLE_WATCHDOG", exitStatus: 2 }),
+    );
+  });
+
   test("a value of more than one line is refused", () => {
-    expect(() => launchConf(nodeOf("/robot", "a.py", { args: ["a\nprogram /bin/sh"] }))).toThrow(
+    expect(() => launchConf(nodeOf("/robot", "a.py", { args: ["a\nprogram /bin/sh"] }), false)).toThrow(
       expect.objectContaining({ code: "RTK_BUNDLE_CONF", exitStatus: 2 }),
     );
-    expect(() => launchConf(nodeOf("/robot", "a.py", { env: { A: "a\0b" } }))).toThrow(
+    expect(() => launchConf(nodeOf("/robot", "a.py", { env: { A: "a\0b" } }), false)).toThrow(
       expect.objectContaining({ code: "RTK_BUNDLE_CONF", exitStatus: 2 }),
     );
   });

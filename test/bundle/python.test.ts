@@ -353,6 +353,8 @@ describe("a bundle does what the program does", () => {
     const sdk = await scan({ "main.py": "import rtnode\nprint(rtnode.TICK)\n" }, "main.py");
     const run = await outcome("python3", ["-I", join((await build(sdk.scanned)).dir, "node.pyz")], sdk.dir);
     expect(run.stdout).toBe("sdk tick\n");
+    expect(sdk.scanned.sdk).toBe(true);
+    expect((await scan({ "main.py": "print(1)\n" }, "main.py")).scanned.sdk).toBe(false);
     await expectSame({ "main.py": "import rtnode\nprint(rtnode.TICK)\n", "rtnode.py": "TICK = 'own'\n" }, "main.py");
   });
 

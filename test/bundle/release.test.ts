@@ -102,7 +102,7 @@ describe("the release", () => {
       ],
     });
     const conf = others.find(({ header }) => header.name === "nodes/imu.conf");
-    expect(conf?.content.toString()).toBe(launchConf(made.project.nodes[0] ?? nodeOf("", "")));
+    expect(conf?.content.toString()).toBe(launchConf(made.project.nodes[0] ?? nodeOf("", ""), false));
     expect(text).not.toContain(made.project.dir);
   });
 

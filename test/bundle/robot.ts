@@ -50,6 +50,7 @@ export function nodeOf(dir: string, entry: string, changes: Partial<NodeConfig> 
     memory: { lock: false, stack: 0, heap: 0 },
     limits: { rttime: null },
     restart: "on-failure",
+    watchdog: null,
     groups: [],
     ...changes,
   };
@@ -103,14 +104,14 @@ export async function scan(files: Files, entry: string, changes: Partial<NodeCon
   return scanAt(dir, entry, changes);
 }
 
-/** Scans one entry of a project that is there, for a board with Debian's Node.js or this one. */
+/** Scans one entry of a project that is there: with the SDKs in the folder `sdkDir`, or somewhere; for a board with Debian's Node.js or this one. */
 export async function scanAt(
   dir: string,
   entry: string,
   changes: Partial<NodeConfig> = {},
-  nodejs?: string,
+  { sdkDir, nodejs }: { readonly sdkDir?: string; readonly nodejs?: string } = {},
 ): Promise<Robot> {
-  const sdk = await temporaryFolder();
+  const sdk = sdkDir ?? (await temporaryFolder());
   await writeFiles(sdk, SDK);
   const node = nodeOf(dir, entry, changes);
   const project = projectOf(dir, [node]);

@@ -84,9 +84,9 @@ describe("mistakes of a TypeScript node, all at once, each with its place", () =
     const dir = await temporaryFolder();
     await writeFiles(dir, { "main.ts": "import { DatabaseSync } from 'node:sqlite';\nconsole.log(DatabaseSync);\n" });
     for (const nodejs of ["22.5.0", "22.23.3", "24.0.0"]) {
-      expect((await scanAt(dir, "main.ts", {}, nodejs)).scanned.imports).toEqual([]);
+      expect((await scanAt(dir, "main.ts", {}, { nodejs })).scanned.imports).toEqual([]);
     }
-    await expect(scanAt(dir, "main.ts", {}, "22.4.1")).rejects.toMatchObject({
+    await expect(scanAt(dir, "main.ts", {}, { nodejs: "22.4.1" })).rejects.toMatchObject({
       code: "RTK_BUNDLE_IMPORT",
       message: "node:sqlite came with Node 22.5; the board has Node 22.4.1",
       hint: expect.stringContaining('image: { node: "24" }') as string,

@@ -152,6 +152,8 @@ describe("a bundle does what the program does", () => {
     const main = { ...MODULE, "main.ts": "import { tick } from 'rtnode';\nconsole.log(tick);\n" };
     const { scanned } = await scan(main, "main.ts");
     expect((await runBundle(scanned)).stdout).toBe("sdk tick\n");
+    expect(scanned.sdk).toBe(true);
+    expect((await scan({ "main.ts": "console.log(1);\n" }, "main.ts")).scanned.sdk).toBe(false);
     await expectSame(
       {
         ...main,
@@ -177,6 +179,19 @@ describe("the output", () => {
     const outputs = await Promise.all([...robots, first].map(({ scanned }) => build(scanned)));
     expect(new Set(outputs.map(({ digest }) => digest)).size).toBe(1);
     expect(robots[1]?.scanned.step.inputs).toEqual(first.scanned.step.inputs);
+  });
+
+  test("the same bytes where the project's tsconfig.json finds the SDK for the editor, and where it does not", async () => {
+    const files = {
+      "main.ts": "import { tick } from 'rtnode';\nconsole.log(tick);\n",
+      "tsconfig.json": '{"compilerOptions":{"paths":{"rtnode":["../rtkit/typescript/index.ts"]}}}',
+    };
+    const away = await scan(files, "main.ts");
+    const home = await temporaryFolder();
+    await cp(away.dir, join(home, "robot"), { recursive: true });
+    const beside = await scanAt(join(home, "robot"), "main.ts", {}, { sdkDir: join(home, "rtkit") });
+    expect((await build(beside.scanned)).digest).toBe((await build(away.scanned)).digest);
+    expect((await runBundle(beside.scanned)).stdout).toBe("sdk tick\n");
   });
 
   test("a map for the host, with sources relative to the project; no path of the host; licences stay", async () => {

@@ -1,12 +1,12 @@
 import * as fc from "fast-check";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { initProject, projectName } from "../../src/cli/init.ts";
 import { loadProject } from "../../src/config/load.ts";
-import { exec } from "../../src/core/exec.ts";
-import { rtkitRoot } from "../../src/core/paths.ts";
+import { buildDevicePrograms } from "../device/support.ts";
+import { bundle, startPython, startTypeScript } from "../sdk/support.ts";
 
 async function scratchFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "rtkit-init-"));
@@ -18,7 +18,15 @@ it("writes a project that loads, named after its folder", async () => {
   const parent = await scratchFolder();
   const dir = join(parent, "new", "Left Arm");
   const files = await initProject(dir);
-  expect(files).toEqual([".gitignore", "README.md", "nodes/controller.py", "nodes/logger.ts", "rtkit.yaml"]);
+  expect(files).toEqual([
+    ".gitignore",
+    "README.md",
+    "nodes/controller.py",
+    "nodes/logger.ts",
+    "nodes/messages/__init__.py",
+    "nodes/messages/records.json",
+    "rtkit.yaml",
+  ]);
   const { project, warnings } = await loadProject({ cwd: dir });
   expect(project.name).toBe("left-arm");
   expect(project.nodes.map(({ name, schedule }) => [name, schedule.policy])).toEqual([
@@ -66,19 +74,19 @@ it("every folder's name gives a host label", () => {
   );
 });
 
-it("the template's controller runs by hand", async () => {
+it("the template's nodes run by hand, and the one prints what the other does", async () => {
   const dir = join(await scratchFolder(), "robot");
   await initProject(dir);
-  const runtimeDir = join(dir, "run");
-  await mkdir(runtimeDir);
-  // SIGINT after a second: `timeout` is of coreutils; with --preserve-status it ends as the node did.
-  const { stdout } = await exec("timeout", ["--preserve-status", "-s", "INT", "1", "python3", "nodes/controller.py"], {
-    cwd: dir,
-    env: {
-      PYTHONPATH: join(rtkitRoot, "src", "sdk", "python"),
-      PYTHONDONTWRITEBYTECODE: "1",
-      RTNODE_RUNTIME_DIR: runtimeDir,
-    },
+  await buildDevicePrograms();
+  const env = { RTNODE_RUNTIME_DIR: await scratchFolder() };
+  const controller = startPython(join(dir, "nodes", "controller.py"), env);
+  const logger = startTypeScript(await bundle(join(dir, "nodes", "logger.ts")), env);
+  await logger.said(/: target -?0\.[1-9]\d+ rad, position -?0\.[1-9]\d+ rad$/m);
+  controller.kill("SIGINT");
+  logger.kill("SIGINT");
+  expect(await controller.ended).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringMatching(/^controller: [1-9]\d* cycles, \d+ overruns; wake-up /m),
   });
-  expect(stdout).toMatch(/^controller: [1-9]\d* cycles, \d+ overruns, joint at -?\d+\.\d+ rad\n$/);
+  expect((await logger.ended).exitCode).toBe(0);
 });

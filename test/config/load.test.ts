@@ -23,6 +23,7 @@ describe("defaults", () => {
       memory: { lock: false, stack: 0, heap: 0 },
       limits: { rttime: null },
       restart: "on-failure",
+      watchdog: null,
       groups: [],
     });
   });
@@ -36,6 +37,11 @@ describe("defaults", () => {
       memory: { lock: true, stack: 512 * 1024, heap: 16 * 1024 ** 2 },
       limits: { rttime: 1e9 },
     });
+  });
+
+  it("V8 has a larger heap: its young generation is as large", async () => {
+    const { nodes } = await load("  plan: { entry: nodes/planner.ts, schedule: { policy: rr, priority: 2 } }\n");
+    expect(nodes[0]?.memory).toEqual({ lock: true, stack: 512 * 1024, heap: 32 * 1024 ** 2 });
   });
 
   it("a deadline node's deadline is its period, and the kernel limits its time itself", async () => {
@@ -62,7 +68,7 @@ describe("defaults", () => {
 
 it("units, lists and paths are normalised", async () => {
   const project = await load(
-    `  driver: { entry: nodes/driver, groups: [spi, gpio, spi], args: ["-v"], env: { A: "1" }, restart: "no" }
+    `  driver: { entry: nodes/driver, groups: [spi, gpio, spi], args: ["-v"], env: { A: "1" }, restart: "no", watchdog: 0.5s }
   planner: { entry: nodes/planner.ts, schedule: { policy: batch, nice: -5 }, memory: { lock: true, stack: 65536, heap: 1.5M } }
 `,
     `image: { hostname: arm-1, packages: [python3-yaml, htop, htop], overlays: [overlays/site], ssh: { authorized_keys: [~/keys/good.pub, keys/good.pub] } }
@@ -74,6 +80,7 @@ targets: { bench: { host: arm.local }, line: { hosts: [10.0.0.1, 10.0.0.2], user
     ["planner", "typescript", join(project.dir, "nodes/planner.ts")],
   ]);
   expect(project.nodes[0]).toMatchObject({ groups: ["gpio", "spi"], args: ["-v"], env: { A: "1" }, restart: "no" });
+  expect(project.nodes[0]?.watchdog).toBe(500_000_000);
   expect(project.nodes[1]).toMatchObject({
     schedule: { policy: "batch", nice: -5 },
     memory: { lock: true, stack: 65_536, heap: 1.5 * 1024 ** 2 },

@@ -84,3 +84,8 @@ it("says what to do where files cannot be locked", async () => {
     vi.unstubAllEnvs();
   }
 });
+
+it("says what to do where the cache is not ours to write to", async () => {
+  // Nobody may make a file there, not even root.
+  await expect(lockFile("/proc/sys/locks/x", { wait: true })).rejects.toMatchObject({ code: "RTK_CACHE_WRITE" });
+});

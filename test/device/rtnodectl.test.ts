@@ -78,17 +78,26 @@ const wants = (): string[] => {
 
 describe("apply", () => {
   test("writes a drop-in and a want for every node, and reloads systemd once", async () => {
-    conf("imu", "policy fifo\npriority 40\nprogram /usr/bin/python3\nrestart always\ngroups gpio,i2c\n");
+    const supervised = "restart always\nnotify\nwatchdog 500ms\ngroups gpio,i2c\n";
+    conf("imu", `policy fifo\npriority 40\nprogram /usr/bin/python3\n${supervised}`);
     conf("planner", "program /usr/bin/node\narg restart never");
     expect(await rtnodectl("apply")).toMatchObject({ status: 0, stdout: "", stderr: "" });
     expect(readFileSync(dropIn("imu"), "utf8")).toBe(
-      "# Made by rtnodectl from nodes/imu.conf\n[Service]\nRestart=always\nSupplementaryGroups=gpio\nSupplementaryGroups=i2c\n",
+      "# Made by rtnodectl from nodes/imu.conf\n[Service]\nType=notify\nWatchdogSec=500ms\nRestart=always\n" +
+        "SupplementaryGroups=gpio\nSupplementaryGroups=i2c\n",
     );
     expect(readFileSync(dropIn("planner"), "utf8")).toBe("# Made by rtnodectl from nodes/planner.conf\n[Service]\n");
     expect(wants()).toEqual(["rtnode@imu.service", "rtnode@planner.service"]);
     const link = readlinkSync(join(units(), "rtnode.target.wants/rtnode@imu.service"));
     expect(link).toBe("/usr/lib/systemd/system/rtnode@.service");
     expect(calls()).toEqual(["daemon-reload"]);
+  });
+
+  test("a watchdog's time may have many digits, and not so many that systemd could not count them", async () => {
+    conf("slow", "watchdog 1234567890123us\n");
+    conf("slower", "watchdog 12345678901234s\n");
+    expect((await rtnodectl("apply")).stderr).toContain("slower.conf: watchdog '12345678901234s' is not a time");
+    expect(readFileSync(dropIn("slow"), "utf8")).toContain("WatchdogSec=1234567890123us\n");
   });
 
   test("does nothing the second time, but start when it is told to", async () => {
@@ -116,6 +125,11 @@ describe("apply", () => {
   test.each([
     ["restart sometimes\n", "restart 'sometimes' is none of no, on-failure, always"],
     ["restart no ExecStart=/bin/sh\n", "restart 'no ExecStart=/bin/sh' is none of no, on-failure, always"],
+    ["watchdog soon\n", "watchdog 'soon' is not a time: an integer with us, ms or s"],
+    ["watchdog 1s 2s\n", "watchdog '1s 2s' is not a time"],
+    ["watchdog 5min\n", "watchdog '5min' is not a time"],
+    ["watchdog ms\n", "watchdog 'ms' is not a time"],
+    ["watchdog\n", "watchdog '' is not a time"],
     ["groups wheel\n", "group 'wheel' is not among those that the image grants"],
     ["groups gpio *\n", "group '*' is not among those that the image grants"],
     ["groups .*", "group '.*' is not among those that the image grants"],

@@ -43,6 +43,17 @@ export function checkBoard(board: () => RunningBoard): void {
     expect(planner?.threads.length).toBeGreaterThan(1);
   });
 
+  it("has nodes without huge pages, core dumps or capabilities", async () => {
+    for (const { thpDisabled, noNewPrivileges, effectiveCapabilities, limits } of (await status()).nodes) {
+      expect({ thpDisabled, noNewPrivileges, effectiveCapabilities, core: limits["core"] }).toEqual({
+        thpDisabled: true,
+        noNewPrivileges: true,
+        effectiveCapabilities: "0".repeat(16),
+        core: { soft: 0, hard: 0 },
+      });
+    }
+  });
+
   it("runs nodes as rtnode, never as root, and without capabilities", async () => {
     for (const { pid } of (await status()).nodes) {
       expect(await ask(`stat -c %U /proc/${pid}`)).toBe("rtnode");

@@ -43,6 +43,10 @@ export interface BoardStatus {
     readonly priority: number;
     readonly cpus: string;
     readonly lockedKiB: number;
+    readonly thpDisabled: boolean;
+    readonly noNewPrivileges: boolean;
+    readonly effectiveCapabilities: string;
+    readonly limits: Readonly<Record<string, { readonly soft: number | string; readonly hard: number | string }>>;
     readonly threads: readonly {
       readonly tid: number;
       readonly name: string;

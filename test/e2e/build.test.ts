@@ -15,8 +15,8 @@ const BOARD = "qemu-x86_64";
 const BUILD = ["build", "--board", BOARD, "--project"];
 
 /**
- * Runs "$@" as user nobody, who gets subordinate ids for it in a mount namespace of its own, so that nothing of the
- * machine changes. Only root can do that, and only where everyone may read rtkit; otherwise it is the same user.
+ * Runs "$@" as user nobody on a host of another name that asks another resolver. The user gets subordinate ids for it;
+ * all in a mount namespace of its own, so that nothing of the machine changes. Only root can do that, and only where everyone may read rtkit; otherwise it is the same user.
  */
 const AS_SOMEBODY_ELSE = `
 set -eu
@@ -26,8 +26,13 @@ shift
 nobody="setpriv --reuid=nobody --regid=nogroup --clear-groups"
 [ "$(id -u)" = 0 ] && $nobody test -r "$4" || exec "$@"
 chown -R nobody:nogroup "$folder"
-exec unshare --mount sh -c '
+exec unshare --mount --uts sh -c '
   set -eu
+  hostname elsewhere
+  echo "nameserver 192.0.2.53" >/run/rtkit-test-resolver
+  chmod 640 /run/rtkit-test-resolver
+  mount --bind /run/rtkit-test-resolver /etc/resolv.conf
+  rm -f /run/rtkit-test-resolver
   echo nobody:300000:65536 >/run/rtkit-test-subids
   chmod 644 /run/rtkit-test-subids
   mount --bind /run/rtkit-test-subids /etc/subuid
@@ -60,7 +65,7 @@ describe("rtkit build", () => {
     expect(run.lines.at(-1)).toMatchObject({ type: "result", cached: true, image: first.image });
   });
 
-  it("makes the same bytes from nothing but the lock: in another folder, later, as another user, with another umask, locale and time zone, on one CPU", async () => {
+  it("makes the same bytes from nothing but the lock: in another folder, later, as another user of another host, with another umask, locale and time zone, on one CPU", async () => {
     // Below a folder that everyone may pass, which mkdtemp's own is not.
     const elsewhere = await mkdtemp("/var/tmp/rtkit-else where-");
     try {

@@ -14,6 +14,7 @@ function pinned(name: string, cpus: readonly number[]): NodeConfig {
     memory: { lock: true, stack: 0, heap: 0 },
     limits: { rttime: null },
     restart: "no",
+    watchdog: null,
     groups: [],
   };
 }

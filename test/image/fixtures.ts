@@ -57,6 +57,7 @@ export function node(name: string, schedule: Schedule): NodeConfig {
     memory: { lock: true, stack: 524_288, heap: 0 },
     limits: { rttime: null },
     restart: "on-failure",
+    watchdog: null,
     groups: [],
   };
 }

@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { countSubordinateIds, isNoexec, judgeHost, type HostFacts } from "../../src/rootfs/host-check.ts";
+import { countSubordinateIds, firstFreeId, isNoexec, judgeHost, type HostFacts } from "../../src/rootfs/host-check.ts";
 
 const good: HostFacts = {
   user: "ada",
   missingPrograms: [],
   subordinateUids: 65536,
   subordinateGids: 65536,
+  firstFreeId: 165536,
   userNamespace: true,
   sysctls: {},
   keyring: true,
@@ -36,7 +37,7 @@ describe("judgeHost", () => {
 
   test("no subordinate ids: the one command, and no complaint about the namespace that follows from it", () => {
     expect(judge({ subordinateUids: 0, userNamespace: false })).toEqual([
-      "RTK_HOST_SUBIDS: run: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ada",
+      "RTK_HOST_SUBIDS: run: sudo usermod --add-subuids 165536-231071 --add-subgids 165536-231071 ada",
     ]);
   });
 
@@ -50,10 +51,16 @@ describe("judgeHost", () => {
     ]);
   });
 
-  test("user namespaces forbidden by something unknown", () => {
-    expect(judge({ userNamespace: false })).toEqual([
-      "RTK_HOST_USERNS: see why with: unshare --user --map-auto --map-root-user true",
-    ]);
+  test("user namespaces forbidden by something unknown, which may be a container", () => {
+    const [error, ...more] = judgeHost({ ...good, userNamespace: false });
+    expect(more).toEqual([]);
+    expect(error).toMatchObject({
+      code: "RTK_HOST_USERNS",
+      message: "this host does not let you mount in a user namespace of your own",
+    });
+    expect(error?.hint).toMatch(
+      /^in a container: start it with --security-opt seccomp=unconfined .*; elsewhere see why/,
+    );
   });
 
   test("keyring, disk and noexec", () => {
@@ -75,6 +82,12 @@ test("subordinate ids by name and by number, in several ranges", () => {
   const text = "root:100000:65536\nada:165536:60000\n1000:300000:5536\nbroken:line\n\n";
   expect(countSubordinateIds(text, "ada", 1000)).toBe(65536);
   expect(countSubordinateIds(text, "eve", 1001)).toBe(0);
+});
+
+test("ids that are given to nobody begin above all that are", () => {
+  expect(firstFreeId("")).toBe(100_000);
+  expect(firstFreeId("eve:1000:5\nbroken:line")).toBe(100_000);
+  expect(firstFreeId("root:231072:65536\nada:100000:65536\n")).toBe(296_608);
 });
 
 test("noexec of the innermost mount", () => {

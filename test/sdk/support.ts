@@ -6,9 +6,10 @@ import { rtkitRoot } from "../../src/core/paths.ts";
 import { deviceDir } from "../device/support.ts";
 import { scratchDir } from "../scratch.ts";
 
-/** How a node ended. */
+/** How a node ended: with an exit status, or by a signal. */
 export interface Ended {
   readonly exitCode: number | undefined;
+  readonly signal: string | undefined;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -20,27 +21,54 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** Waits until standard output has a match; throws when the node ends without it. */
   readonly printed: (pattern: RegExp) => Promise<void>;
+  /** The same of standard error. */
+  readonly said: (pattern: RegExp) => Promise<void>;
 }
 
-function start(words: readonly string[], env: Record<string, string>): Started {
+/** Debian's own: a `python3` in PATH may be a script of a version manager. */
+const PYTHON = "/usr/bin/python3";
+
+/** The SDK and the library of the source tree, for nodes that are started by hand. */
+export const environment = {
+  PYTHONPATH: join(rtkitRoot, "src", "sdk", "python"),
+  PYTHONDONTWRITEBYTECODE: "1",
+  // Its plain behaviour, whatever these tests are run in.
+  PYTHONUNBUFFERED: "",
+  RTNODE_LIBRARY: join(deviceDir, "librtnode.so"),
+  RTNODE_ADDON: join(deviceDir, "rtnode.node"),
+};
+
+/** Starts a program. Nodes have a runtime directory of their own unless `env` names one. */
+export function start(words: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
   const [file = "", ...args] = words;
-  const child = execa(file, args, { env, reject: false, timeout: 30_000, killSignal: "SIGKILL" });
-  let seen = "";
-  child.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  const child = execa(file, args, {
+    env: { ...environment, RTNODE_RUNTIME_DIR: env["RTNODE_RUNTIME_DIR"] ?? scratchDir("rtnode-run-"), ...env },
+    reject: false,
+    timeout: 60_000,
+    killSignal: "SIGKILL",
+  });
   return {
     pid: child.pid ?? 0,
     kill: (signal) => child.kill(signal),
-    ended: child.then(({ exitCode, stdout, stderr }) => ({ exitCode, stdout, stderr })),
-    printed: (pattern) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (pattern.test(seen)) resolve();
-        };
-        child.stdout.on("data", look);
-        child.stdout.on("close", () => reject(new Error(`it ended without ${pattern.source}:\n${seen}`)));
-        look();
-      }),
+    ended: child.then(({ exitCode, signal, stdout, stderr }) => ({ exitCode, signal, stdout, stderr })),
+    printed: expectIn(child.stdout),
+    said: expectIn(child.stderr),
   };
+}
+
+/** Waits for matches in what a stream brings. */
+function expectIn(stream: NodeJS.ReadableStream): (pattern: RegExp) => Promise<void> {
+  let seen = "";
+  stream.on("data", (chunk: Buffer) => (seen += chunk.toString()));
+  return (pattern) =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (pattern.test(seen)) resolve();
+      };
+      stream.on("data", look);
+      stream.on("close", () => reject(new Error(`it ended without ${pattern.source}:\n${seen}`)));
+      look();
+    });
 }
 
 /** Writes a program's text to a file in a new folder. */
@@ -50,13 +78,27 @@ export function writeProgram(name: string, text: string): string {
   return file;
 }
 
-/** Starts a Python node with the SDK in its path, as by hand. */
-export function startPython(file: string, env: Record<string, string> = {}): Started {
-  const own = { PYTHONPATH: join(rtkitRoot, "src", "sdk", "python"), RTNODE_LIBRARY: join(deviceDir, "librtnode.so") };
-  return start(["/usr/bin/python3", file], { ...own, ...env });
+/** The words that run a Python file. */
+export function pythonCommand(file: string): string[] {
+  return [PYTHON, file];
 }
 
-/** One ESM file of a TypeScript node and the SDK, for the Node.js of Debian trixie (20). */
+/** The words that run an ESM file, on the Node.js of these tests unless another is named. */
+export function nodeCommand(file: string, node: string = process.execPath): string[] {
+  return [node, "--expose-gc", file];
+}
+
+/** Starts a Python node with the SDK in its path, as by hand. */
+export function startPython(file: string, env?: Readonly<Record<string, string>>): Started {
+  return start(pythonCommand(file), env);
+}
+
+/** Starts a bundled node with the addon, as by hand; `RTNODE_ADDON` in `env` names another one. */
+export function startTypeScript(file: string, env?: Readonly<Record<string, string>>): Started {
+  return start(nodeCommand(file), env);
+}
+
+/** One ESM file of a TypeScript program and the SDK, for the Node.js of Debian trixie (20). */
 export async function bundle(entry: string): Promise<string> {
   const outfile = join(scratchDir("rtnode-sdk-"), "node.mjs");
   await build({
@@ -70,9 +112,4 @@ export async function bundle(entry: string): Promise<string> {
     alias: { rtnode: join(rtkitRoot, "src", "sdk", "typescript", "index.ts") },
   });
   return outfile;
-}
-
-/** Starts a bundled node with the addon, as by hand; `RTNODE_ADDON` in `env` names another one. */
-export function startTypeScript(file: string, env: Record<string, string> = {}): Started {
-  return start([process.execPath, "--expose-gc", file], { RTNODE_ADDON: join(deviceDir, "rtnode.node"), ...env });
 }

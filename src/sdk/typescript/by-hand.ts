@@ -1,9 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Stepping } from "./loop.ts";
-import { atOnce, STATUS_OVERRUN } from "./loop.ts";
-import type { OverrunPolicy } from "./loop.ts";
-import type { Status } from "./node.ts";
+import { atOnce } from "./loop.ts";
+import type { OverrunPolicy, Stepping } from "./loop.ts";
 import type { Summary } from "./report.ts";
+import { STATUS_OVERRUN } from "./status.ts";
+import type { Status } from "./status.ts";
+
+/** The longest sleep at a stretch, ms: how long a signal may have to wait. */
+const NAP = 100;
 
 /** One bin per microsecond; the last holds all that is longer. */
 const BINS = 100_000;
@@ -39,12 +42,14 @@ export class TimerLoop {
   async run(node: Stepping & { readonly stopping: boolean }, period: number, policy: OverrunPolicy): Promise<Status> {
     let due = performance.now() + period;
     for (;;) {
-      // At least one turn of the event loop, where signals are heard.
-      const left = due - performance.now();
-      await delay(Math.max(0, left));
-      if (node.stopping) return 0;
+      const waits = performance.now() < due;
+      do {
+        // At least one turn of the event loop, where signals are heard.
+        await delay(Math.min(Math.max(0, due - performance.now()), NAP));
+        if (node.stopping) return 0;
+      } while (performance.now() < due);
       const woken = performance.now();
-      if (left > 0) this.#wakeup.add(Math.max(0, woken - due) * 1000);
+      if (waits) this.#wakeup.add((woken - due) * 1000);
       const status = node.step();
       const ended = performance.now();
       this.#execution.add((ended - woken) * 1000);

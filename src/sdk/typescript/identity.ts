@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
-import { nodeName } from "./say.ts";
+import { moduleName, nodeName } from "./say.ts";
 
 /** The names of one running node. */
 export interface Identity {
@@ -20,7 +20,7 @@ export function identify(): Identity {
     node: nodeName,
     platformId: firstLine("/etc/machine-id") || hostname(),
     pid: process.pid,
-    uniqueId: `${randomUUID()}:${nodeName}:${hardwareAddress()}`,
+    uniqueId: `${randomUUID()}:${moduleName}:${hardwareAddress()}`,
   };
 }
 

@@ -4,11 +4,12 @@
  * file; by hand it runs anywhere, and says once what it could not get.
  */
 export type { Identity } from "./identity.ts";
-export { STATUS_OVERRUN } from "./loop.ts";
 export type { OverrunPolicy } from "./loop.ts";
-export { BaseNode, RTNode, STATUS_SOFTWARE } from "./node.ts";
-export type { RTOptions, Status } from "./node.ts";
+export { BaseNode, RTNode } from "./node.ts";
+export type { RTOptions } from "./node.ts";
 export { PeriodicNode } from "./periodic.ts";
 export type { PeriodicOptions } from "./periodic.ts";
+export { STATUS_OVERRUN, STATUS_SOFTWARE } from "./status.ts";
+export type { Status } from "./status.ts";
 export { Publisher, Subscriber } from "./topic.ts";
 export type { Message, RecordDescription } from "./topic.ts";

@@ -1,15 +1,13 @@
 import { constants } from "node:os";
 import type { Addon } from "./addon.ts";
 import { errorName } from "./addon.ts";
-import type { Status } from "./node.ts";
+import { STATUS_OVERRUN } from "./status.ts";
+import type { Status } from "./status.ts";
 
 /** What happens when a step ends after the next one was due, in the order of enum rtnode_overrun (rtnode.h). */
 export const overrunPolicies = ["skip", "catch-up", "stop"] as const;
 
 export type OverrunPolicy = (typeof overrunPolicies)[number];
-
-/** Exit status of a node with overrun policy `stop` whose step took longer than its period (EX_TEMPFAIL of sysexits.h). */
-export const STATUS_OVERRUN = 75;
 
 const { ECANCELED, ETIME } = constants.errno;
 

@@ -7,12 +7,8 @@ import { disagreement, missing } from "./process-state.ts";
 import { describe, readSummary, summaryMembers } from "./report.ts";
 import type { Summary } from "./report.ts";
 import { nodeName, say } from "./say.ts";
-
-/** 0 for all well; any other stops the node in order and becomes its exit status. */
-export type Status = number;
-
-/** Exit status for an exception that escaped, and for a result that is no integer (EX_SOFTWARE of sysexits.h). */
-export const STATUS_SOFTWARE = 70;
+import { STATUS_SOFTWARE } from "./status.ts";
+import type { Status } from "./status.ts";
 
 /** What a node has: calls that return a status. `init` and `finalize` may wait; `run` should not. */
 export abstract class BaseNode {
@@ -45,6 +41,9 @@ export abstract class RTNode extends BaseNode {
   readonly policy: "fifo" | "rr" | undefined;
   readonly priority: number | undefined;
   #stopped = false;
+  #finalizing = false;
+  /** Of `alive`, as far as no addon counts them. */
+  #turns = 0;
 
   constructor({ realtime = true, policy, priority }: RTOptions = {}) {
     super();
@@ -65,14 +64,16 @@ export abstract class RTNode extends BaseNode {
     return this.#stopped || (addon !== undefined && addon.stopRequested() !== 0);
   }
 
-  /** Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms. */
-  log(text: string): void {
-    if (addon === undefined) say(text);
-    else addon.log(`${nodeName}: ${text}`);
+  /** Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms. 0, or -ENOBUFS. */
+  log(text: string): number {
+    if (addon !== undefined) return addon.log(`${nodeName}: ${text}`);
+    say(text);
+    return 0;
   }
 
   /** For a `run` of one's own: a turn of its loop is over. Counts it, and contents systemd's watchdog. */
   alive(): void {
+    this.#turns += 1;
     addon?.alive();
   }
 
@@ -87,6 +88,9 @@ export abstract class RTNode extends BaseNode {
       asked.settle(0);
     };
     process.on("SIGTERM", stop).on("SIGINT", stop);
+    // Over the event loop's own handlers, before anything keeps that loop from turning.
+    const deaf = addon?.catchSignals() ?? 0;
+    if (deaf !== 0) throw new Error(`sigaction: ${errorName(deaf)}`);
     let escaped: Status = 0;
     const failed = later();
     // What a callback throws belongs to no call, and would end the process without finalize.
@@ -95,6 +99,7 @@ export abstract class RTNode extends BaseNode {
       escaped = STATUS_SOFTWARE;
       failed.settle(STATUS_SOFTWARE);
     });
+    process.on("exit", (left) => this.#onExit(left));
     const ends = [asked.status, failed.status];
     let status = await call("init", () => Promise.race([this.init(), ...ends]));
     if (status === 0 && !this.stopping) {
@@ -102,8 +107,11 @@ export abstract class RTNode extends BaseNode {
       this.#sayWhatDiffers();
       status = await call("warmUp", () => Promise.race([this.warmUp(), ...ends]));
     }
-    if (status === 0 && !this.stopping) status = await this.#runCritical([insisted.status, failed.status]);
+    if (status === 0 && !this.stopping) {
+      status = await call("run", () => this.#runCritical([insisted.status, failed.status]));
+    }
     addon?.stopping();
+    this.#finalizing = true;
     // Bringing the machine to rest is not cut short by anything.
     const last = await call("finalize", () => this.finalize());
     return leave(status || last || escaped);
@@ -111,20 +119,20 @@ export abstract class RTNode extends BaseNode {
 
   /** `run`, or what ends it from outside; what happened meanwhile is counted and said afterwards. */
   async #runCritical(ends: readonly Promise<Status>[]): Promise<Status> {
-    const error = addon === undefined ? 0 : addon.catchSignals();
-    if (error !== 0) throw new Error(`sigaction: ${errorName(error)}`);
-    if (addon !== undefined) rehearse(addon);
-    const ready = addon?.ready() ?? 0;
-    if (ready !== 0) {
-      say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);
-      return STATUS_SOFTWARE;
-    }
     const collections = addon?.watchCollections() ?? 0;
     if (collections !== 0) say(`V8's collections are not counted: ${errorName(collections)}`);
     // V8's collector cannot be switched off: collect what start-up left behind (twice: the second takes what the first
     // one's callbacks freed). Needs --expose-gc.
     globalThis.gc?.();
     globalThis.gc?.();
+    // After them: V8 has kept no room, and takes a new page (a system call, and 127 faults) for what comes first.
+    if (addon !== undefined) rehearse(addon);
+    // The loop's bound on running without blocking holds from here: collecting may take longer.
+    const ready = addon?.ready() ?? 0;
+    if (ready !== 0) {
+      say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);
+      return STATUS_SOFTWARE;
+    }
     const published = addon?.countBegin(nodeName, this.identity.uniqueId) ?? 0;
     if (published !== 0) say(`statistics are not published: ${errorName(published)}`);
     const status = await call("run", () => Promise.race([this.run(), ...ends]));
@@ -132,10 +140,24 @@ export abstract class RTNode extends BaseNode {
     return status;
   }
 
+  /** For whoever leaves in the middle: what finalize does at once is done, and there is no time for more. */
+  #onExit(status: number): void {
+    if (this.#finalizing) return;
+    say("left in the middle: something called process.exit(), or there was nothing to wait for");
+    addon?.stopping();
+    try {
+      void this.finalize();
+    } catch (error) {
+      report("finalize", error);
+    }
+    addon?.leave(status);
+  }
+
   /** Ends the counting. */
   protected summary(): Summary {
+    if (addon === undefined) return { cycles: this.#turns };
     const values = new Float64Array(new ArrayBuffer(summaryMembers.length * Float64Array.BYTES_PER_ELEMENT));
-    addon?.countEnd(values);
+    addon.countEnd(values);
     return readSummary(values);
   }
 

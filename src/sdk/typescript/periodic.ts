@@ -3,8 +3,9 @@ import { TimerLoop } from "./by-hand.ts";
 import { loop, overrunPolicies } from "./loop.ts";
 import type { OverrunPolicy } from "./loop.ts";
 import { RTNode } from "./node.ts";
-import type { RTOptions, Status } from "./node.ts";
+import type { RTOptions } from "./node.ts";
 import type { Summary } from "./report.ts";
+import type { Status } from "./status.ts";
 
 /** Seconds: the loop counts in whole nanoseconds, and a number holds them exactly up to 2^53. */
 const SHORTEST = 1e-9;

@@ -25,10 +25,12 @@ export function readSummary(values: Float64Array): Summary {
   return Object.fromEntries(summaryMembers.map((member, index) => [member, values[index]]));
 }
 
+function times(what: string, p50 = 0, p99 = 0, max = 0): string {
+  return `${what} p50 ${p50.toFixed(0)}, p99 ${p99.toFixed(0)}, max ${max.toFixed(0)} µs`;
+}
+
 /** The statistics of a loop as one line; the Python SDK says the same. */
 export function describe(summary: Summary): string {
-  const times = (what: string, p50 = 0, p99 = 0, max = 0): string =>
-    `${what} p50 ${p50.toFixed(0)}, p99 ${p99.toFixed(0)}, max ${max.toFixed(0)} µs`;
   const counts = [
     [summary.minorFaults, "minor faults"],
     [summary.majorFaults, "major faults"],

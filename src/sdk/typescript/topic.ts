@@ -24,7 +24,7 @@ export type RecordDescription = Readonly<Record<string, string | readonly (strin
 
 /** A record: numbers, and typed arrays where the description has a count. */
 export type Message<Description extends RecordDescription> = {
-  -readonly [Member in keyof Description]: Description[Member] extends string ? number : Elements;
+  -readonly [Name in keyof Description]: Description[Name] extends string ? number : Elements;
 };
 
 /** Where a member lies in the record. */
@@ -74,7 +74,7 @@ abstract class Topic<Description extends RecordDescription> {
   readonly name: string;
   /** The record. */
   readonly message: Message<Description>;
-  protected readonly native: Addon | undefined = addon;
+  protected native: Addon | undefined = addon;
   protected readonly handle: number;
   readonly #published = new Float64Array(new ArrayBuffer(Float64Array.BYTES_PER_ELEMENT));
 
@@ -96,9 +96,10 @@ abstract class Topic<Description extends RecordDescription> {
     return this.#published[0] ?? 0;
   }
 
-  /** Lets go of the topic; what was published last stays there. */
+  /** Lets go of the topic; what was published last stays there, and what is published later reaches nobody. */
   close(): void {
     this.native?.topicClose(this.handle);
+    this.native = undefined;
   }
 }
 

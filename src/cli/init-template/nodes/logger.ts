@@ -14,9 +14,12 @@ class Logger extends PeriodicNode {
   }
 
   override step(): number {
+    if (this.#state.receive() < 0) {
+      this.log("no message yet");
+      return 0;
+    }
     const { target, position } = this.#state.message;
-    if (this.#state.receive() < 0) this.log("no message yet");
-    else this.log(`target ${target.toFixed(3)} rad, position ${position.toFixed(3)} rad`);
+    this.log(`target ${target.toFixed(3)} rad, position ${position.toFixed(3)} rad`);
     return 0;
   }
 

@@ -44,11 +44,13 @@ class Runtime:
 
     def __init__(self) -> None:
         self._counting = False
+        self._cycles = 0
 
     def ready(self) -> int:
         return 0
 
     def limit_run_time(self) -> int:
+        time.sleep(0.001)
         return 0
 
     def stopping(self) -> int:
@@ -72,7 +74,7 @@ class Runtime:
         self._counting = False
         minor, major, switches = (now - before for now, before in zip(self._read_usage(), self._usage))
         times = self._wakeup.times(), self._execution.times()
-        return Summary(self._cycles, self._overruns, minor, major, switches, 0, self._collections, *times)
+        return Summary(self._cycles, self._overruns, minor, major, switches, None, self._collections, *times)
 
     def count_collection(self) -> None:
         if self._counting:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
 import sys
-import time
 import traceback
 from abc import ABC, abstractmethod
 from types import FrameType
@@ -58,7 +58,8 @@ class RTNode(BaseNode):
     started by hand. Under ``rt-launch`` the project file decides, and the node says where they differ.
     """
 
-    __slots__ = ("_interruptible", "_looping", "_signals", "policy", "priority", "realtime", "stopping")
+    # What is the SDK's own has two underscores: it is in the way of no name that a node may choose.
+    __slots__ = ("__interruptible", "__looping", "__signals", "policy", "priority", "realtime", "stopping")
 
     def __init__(self, realtime: bool = True, policy: str | None = None, priority: int | None = None) -> None:
         super().__init__()
@@ -71,12 +72,12 @@ class RTNode(BaseNode):
         self.priority = priority
         self.stopping = False
         """True once SIGTERM or SIGINT came."""
-        self._interruptible = False
-        self._looping = False
-        self._signals = 0
+        self.__interruptible = False
+        self.__looping = False
+        self.__signals = 0
 
     def log(self, text: str) -> int:
-        """Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms."""
+        """Writes a line to the log; in the loop too, where it costs no system call. It appears within 50 ms. 0, or -ENOBUFS."""
         return runtime.log(f"{self.identity.node}: {text}")
 
     def alive(self) -> None:
@@ -85,114 +86,115 @@ class RTNode(BaseNode):
 
     def main(self) -> NoReturn:
         """Runs the node and leaves the process with its status; never returns."""
-        status = self._live()
-        try:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        except (OSError, ValueError):
-            # Nobody reads any more, or the node closed it: there is nobody to tell.
-            status = status or STATUS_SOFTWARE
+        status = self.__live()
+        for stream in (sys.stdout, sys.stderr):
+            # None: the process was started without it. Nobody reads any more, or the node closed it: nobody is to be told.
+            with contextlib.suppress(OSError, ValueError):
+                if stream is not None:
+                    stream.flush()
         runtime.flush()
         # Tearing the interpreter down would collect once more and touch every page.
         os._exit(status if 0 <= status <= 255 else 255)
 
-    def _live(self) -> int:
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+    def __live(self) -> int:
+        signal.signal(signal.SIGTERM, self.__on_signal)
+        signal.signal(signal.SIGINT, self.__on_signal)
         if hasattr(signal, "SIGXCPU"):
-            signal.signal(signal.SIGXCPU, self._on_runaway)
-        status = self._call("init", self.init)
+            signal.signal(signal.SIGXCPU, self.__on_runaway)
+        status = self.__call("init", self.init)
         if status == 0 and not self.stopping:
             if _process.launched():
-                self._say(f"is {self.identity.unique_id} on {self.identity.platform_id}")
-            self._say_what_differs()
-            status = self._call("warm_up", self.warm_up)
+                self.__say(f"is {self.identity.unique_id} on {self.identity.platform_id}")
+            self.__say_what_differs()
+            status = self.__call("warm_up", self.warm_up)
         if status == 0 and not self.stopping:
-            status = self._in_critical_section()
+            status = self.__in_critical_section()
         # Bringing the machine to rest is not cut short by a second SIGTERM.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         runtime.stopping()
-        last = self._call("finalize", self.finalize)
+        last = self.__call("finalize", self.finalize)
         # The first status that was not 0 is the one that counts.
         return status or last
 
-    def _say(self, text: str) -> None:
+    def __say(self, text: str) -> None:
         _process.say(self.identity.node, text)
 
-    def _say_what_differs(self) -> None:
+    def __say_what_differs(self) -> None:
         lacks = _process.missing(self.policy or "fifo", self.priority or 40) if self.realtime else []
         if lacks:
-            self._say("not real-time: " + "; ".join(lacks) + "; start it with rt-launch")
+            self.__say("not real-time: " + "; ".join(lacks) + "; start it with rt-launch")
         differs = _process.disagreement(self.realtime, self.policy, self.priority)
         if differs:
-            self._say(differs)
+            self.__say(differs)
         if not isinstance(runtime, Library):
-            self._say("there is no librtnode.so: Python keeps the time, and topics reach nobody")
+            self.__say("there is no librtnode.so: Python keeps the time, and topics reach nobody")
 
-    def _in_critical_section(self) -> int:
+    def __in_critical_section(self) -> int:
         """`run` with the collector off; what it did nevertheless is counted and said afterwards."""
-        error = runtime.ready()
-        if error:
-            self._say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
-            return STATUS_SOFTWARE
-        threshold = gc.get_threshold()
+        enabled, threshold = gc.isenabled(), gc.get_threshold()
         gc.collect()
         gc.freeze()
         gc.disable()
         # Libraries switch the collector on again; without a threshold that changes nothing.
         gc.set_threshold(0)
         gc.callbacks.append(_count_collection)
+        # The loop's bound on running without blocking holds from here: collecting may take longer.
+        error = runtime.ready()
+        if error:
+            self.__say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
+            return STATUS_SOFTWARE
         error = runtime.count_begin(self.identity.node, self.identity.unique_id)
         if error:
-            self._say(f"statistics are not published: {os.strerror(-error)}")
+            self.__say(f"statistics are not published: {os.strerror(-error)}")
         # From here on `run` looks at `stopping`: it is not torn apart in the middle of a step.
-        self._looping = True
-        status = self._call("run", self.run)
+        self.__looping = True
+        status = self.__call("run", self.run)
         summary = runtime.count_end()
         gc.callbacks.remove(_count_collection)
         if summary.collections or gc.isenabled():
-            self._say(f"the collector was switched on in run and ran {summary.collections} times")
+            self.__say(f"the collector was switched on in run and ran {summary.collections} times")
         garbage = gc.collect()
         runtime.count_garbage(garbage)
-        self._say(describe(summary, garbage))
+        self.__say(describe(summary, garbage))
         gc.set_threshold(*threshold)
         gc.unfreeze()
+        if enabled:
+            gc.enable()
         return status
 
-    def _call(self, name: str, function: Callable[[], int]) -> int:
+    def __call(self, name: str, function: Callable[[], int]) -> int:
         """A status, whatever the call does; an exception is reported once, here."""
         try:
-            self._interruptible = name != "finalize"
-            status = function()
-            self._interruptible = False
+            # A signal that comes right before the end of the inner block is still caught by the outer one.
+            try:
+                self.__interruptible = name != "finalize"
+                status = function()
+            finally:
+                self.__interruptible = False
         except _Stop:
-            self._interruptible = False
             return 0
         except BaseException as error:  # also SystemExit: finalize must run
-            self._interruptible = False
             if isinstance(error, SystemExit) and isinstance(error.code, (int, type(None))):
                 return error.code or 0
-            self._say(f"{name}: {traceback.format_exc().rstrip()}")
+            self.__say(f"{name}: {traceback.format_exc().rstrip()}")
             return STATUS_SOFTWARE
         if isinstance(status, int):
             return int(status)
-        self._say(f"{name} returned {status!r}; it must return an int, 0 for all well")
+        self.__say(f"{name} returned {status!r}; it must return an int, 0 for all well")
         return STATUS_SOFTWARE
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def __on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
-        self._signals += 1
+        self.__signals += 1
         # In `run` the loop looks at `stopping`; a second signal means that it does not.
-        if self._interruptible and (not self._looping or self._signals > 1):
+        if self.__interruptible and (not self.__looping or self.__signals > 1):
             raise _Stop
 
-    def _on_runaway(self, number: int, frame: FrameType | None) -> None:
-        # Blocking starts RLIMIT_RTTIME anew, and the kernel has raised its soft limit by a second: without both, finalize
-        # would be killed at the hard limit.
-        time.sleep(0.001)
+    def __on_runaway(self, number: int, frame: FrameType | None) -> None:
+        # Starts RLIMIT_RTTIME anew: without, finalize would be killed at the hard limit.
         runtime.limit_run_time()
-        if self._interruptible:
+        if self.__interruptible:
             raise RuntimeError("ran longer without blocking than its rttime allows (SIGXCPU)")
 
 

@@ -13,6 +13,8 @@ _RESET_ON_FORK = 0x40000000
 
 def say(node: str, text: str) -> None:
     """One line on standard error, at once."""
+    if sys.stderr is None:  # started without it, and print() would take standard output
+        return
     # When nobody reads any more there is nobody to tell, and finalize still has to run.
     with contextlib.suppress(OSError, ValueError):
         print(f"{node}: {text}", file=sys.stderr, flush=True)

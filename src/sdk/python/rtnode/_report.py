@@ -21,7 +21,7 @@ def describe(summary: Summary, garbage: int) -> str:
     parts = [f"{summary.cycles} cycles, {summary.overruns} overruns"]
     if summary.execution.max:
         parts += [_times("wake-up", summary.wakeup), _times("step", summary.execution)]
-    parts.append(", ".join(f"{count} {name}" for count, name in counts))
+    parts.append(", ".join(f"{count} {name}" for count, name in counts if count is not None))
     if garbage:
         parts.append(f"{garbage} objects in cycles, which nothing frees while the collector is off")
     return "; ".join(parts)

@@ -8,6 +8,7 @@ import os
 import platform
 
 from . import _by_hand
+from ._process import launched
 from ._summary import Summary, Times
 
 
@@ -93,7 +94,10 @@ def _choose() -> Library | _by_hand.Runtime:
     try:
         return Library(_library_path())
     except (OSError, AttributeError):
-        # Not there, or of another version: by hand the node runs all the same, and says what it has not got.
+        # Not there, or of another version. On a board nothing stands in for it: nobody would see the node's statistics,
+        # its topics or its signs of life. By hand it runs all the same, and says what it has not got.
+        if launched():
+            raise
         return _by_hand.Runtime()
 
 

@@ -15,14 +15,14 @@ class Times(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """What a loop came to; rtnode.h says what each member counts."""
+    """What a loop came to; rtnode.h says what each member counts. None for what was not counted."""
 
     cycles: int
     overruns: int
     minor_faults: int
     major_faults: int
     involuntary_switches: int
-    migrations: int
+    migrations: int | None
     collections: int
     wakeup: Times
     execution: Times

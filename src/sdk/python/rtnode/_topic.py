@@ -22,6 +22,8 @@ _TYPES = {
     "f64": ctypes.c_double,
 }
 
+_library = runtime if isinstance(runtime, Library) else None
+
 _SUBSCRIBER, _PUBLISHER = 0, 1  # enum rtnode_role
 
 
@@ -49,11 +51,11 @@ class _Topic:
         self._published = ctypes.c_uint64()
         self._published_address = ctypes.addressof(self._published)
         self._handle: ctypes.c_void_p | None = None
-        if isinstance(runtime, Library):
+        if _library is not None:
             handle = ctypes.c_void_p()
             layout = ",".join(text for _, text in members.values())
             size = ctypes.sizeof(structure)
-            result = runtime.topic_open(ctypes.byref(handle), name.encode(), layout.encode(), size, role)
+            result = _library.topic_open(ctypes.byref(handle), name.encode(), layout.encode(), size, role)
             if result == -errno.EBUSY:
                 raise OSError(errno.EBUSY, "another node publishes it already", name)
             if result == -errno.EPROTO:
@@ -62,9 +64,9 @@ class _Topic:
             self._handle = handle
 
     def close(self) -> None:
-        """Lets go of the topic; what was published last stays there."""
-        if isinstance(runtime, Library) and self._handle is not None:
-            runtime.topic_close(self._handle)
+        """Lets go of the topic; what was published last stays there, and what is published later reaches nobody."""
+        if _library is not None and self._handle is not None:
+            _library.topic_close(self._handle)
             self._handle = None
 
 
@@ -75,31 +77,31 @@ class Publisher(_Topic):
     nodes of both languages. Types: i8, u8, i16, u16, i32, u32, f32, f64.
     """
 
-    __slots__ = ("_publish",)
+    __slots__ = ()
 
     def __init__(self, name: str, record: Mapping[str, Kind]) -> None:
         super().__init__(name, record, _PUBLISHER)
-        self._publish = runtime.publish if isinstance(runtime, Library) else None
 
     def publish(self) -> int:
         """Makes `message` the latest. No system call, no waiting. 0."""
-        return 0 if self._publish is None else self._publish(self._handle, self._address)
+        if _library is None or self._handle is None:
+            return 0
+        return _library.publish(self._handle, self._address)
 
 
 class Subscriber(_Topic):
     """Sees the latest record of a topic in `message`, after `receive`. Nothing is lost by whoever is slow but the past."""
 
-    __slots__ = ("_receive",)
+    __slots__ = ()
 
     def __init__(self, name: str, record: Mapping[str, Kind]) -> None:
         super().__init__(name, record, _SUBSCRIBER)
-        self._receive = runtime.receive if isinstance(runtime, Library) else None
 
     def receive(self) -> int:
         """1: `message` is another one than the last time; 0: the same; -ENODATA: nobody has published yet."""
-        if self._receive is None:
+        if _library is None or self._handle is None:
             return -errno.ENODATA
-        return self._receive(self._handle, self._address, self._published_address)
+        return _library.receive(self._handle, self._address, self._published_address)
 
     @property
     def published(self) -> int:
