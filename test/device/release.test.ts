@@ -84,7 +84,8 @@ const SECOND = release({ imu: "imu 2", arm: "arm 1" });
 
 beforeEach(async () => {
   root = scratchDir("rtnode-release-");
-  for (const dir of ["opt/rtnode/releases", "run", "bin", "usr/lib/rtnode"]) mkdirSync(join(root, dir), { recursive: true });
+  for (const dir of ["opt/rtnode/releases", "run", "bin", "usr/lib/rtnode"])
+    mkdirSync(join(root, dir), { recursive: true });
   writeFileSync(join(root, "usr/lib/rtnode/groups"), "");
   for (const name of ["systemctl", "systemd-run"]) {
     writeFileSync(join(root, "bin", name), `#!/bin/sh\necho "${name} $*" >>'${root}/calls'\n`);
@@ -126,7 +127,11 @@ describe("receive", () => {
     ["ends in the middle of a file", whole.slice(0, -20), "ended in the middle"],
     ["ends before its end", whole.slice(0, -"END\n".length), "ended in the middle"],
     ["has other bytes than its digest says", whole.replace("imu 2", "imu 3"), "a file is not as the list says"],
-    ["has another list than the id says", whole.replace("manifest.json", "manifest.JSON"), "the list of files is not that of"],
+    [
+      "has another list than the id says",
+      whole.replace("manifest.json", "manifest.JSON"),
+      "the list of files is not that of",
+    ],
     ["lacks a file that is not here", stream(SECOND, [sha256("imu 2")]), "was not sent, and no release here has it"],
     ["is something else", "GET / HTTP/1.1\r\n", "is no release"],
     ["says a size that is none", `SUMS -1\n${whole}`, "is no size"],
@@ -150,7 +155,10 @@ describe("receive", () => {
   ])("refuses a list that names %s", async (path) => {
     const made = ofFiles({ "manifest.json": "{}", [path]: "x" });
     const { status, stderr } = await rtnodectl(["receive", made.id], stream(made));
-    expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining("does not belong into a release") });
+    expect({ status, stderr }).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("does not belong into a release"),
+    });
     expect(readdirSync(opt("releases"))).toEqual([FIRST.id]);
   });
 
@@ -238,7 +246,20 @@ describe("activate", () => {
 
   test("killed at any moment, the board comes up with one of the two releases, whole", async () => {
     // Each program that rtnodectl starts while it activates ends it in turn, as a power cut would.
-    const names = ["sed", "ln", "mv", "sync", "systemctl", "systemd-run", "rm", "readlink", "cmp", "mkdir", "flock", "date"];
+    const names = [
+      "sed",
+      "ln",
+      "mv",
+      "sync",
+      "systemctl",
+      "systemd-run",
+      "rm",
+      "readlink",
+      "cmp",
+      "mkdir",
+      "flock",
+      "date",
+    ];
     for (const name of names) {
       for (let nth = 1; nth <= 4; nth += 1) {
         writeFileSync(join(root, "count"), "");
