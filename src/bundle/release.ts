@@ -10,12 +10,13 @@ import { launchConf } from "./launch-conf.ts";
 import { bundleName, type ScannedNode } from "./scanned-node.ts";
 
 /** The form of manifest.json and of the files around it; counts up when an older reader would go wrong. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
- * Makes the release out of the nodes' bundles (in the order of `scanned`). Its folder holds `release.tar` (manifest.json, and for
- * each node `nodes/<node>.{pyz,mjs,bin}` and `nodes/<node>.conf`) and `release.json` (`{"id"}`). The id is the sha256 of
- * manifest.json, which names every other file with its sha256. No time, host or path of the host is in it.
+ * Makes the release out of the nodes' bundles (in the order of `scanned`). Its folder holds `release.tar` (SHA256SUMS,
+ * manifest.json, and for each node `nodes/<node>.{pyz,mjs,bin}` and `nodes/<node>.conf`) and `release.json` (`{"id"}`).
+ * SHA256SUMS lists all other files as sha256sum(1) does, for the board; its own sha256 is the id. No time, host or path
+ * of the host is in it.
  */
 export function releaseStep(project: Project, scanned: readonly ScannedNode[], bundles: readonly StepOutput[]): Step {
   const nodes = scanned
@@ -46,12 +47,14 @@ export function releaseStep(project: Project, scanned: readonly ScannedNode[], b
         const mode = node.runtime === "native" ? 0o755 : 0o644;
         files.push([`nodes/${bundleName(node)}`, await readFile(source), mode]);
       }
-      for (const [name, content, mode] of files.toSorted(([x], [y]) => (x < y ? -1 : 1))) {
+      const sorted = files.toSorted(([x], [y]) => (x < y ? -1 : 1));
+      const sums = sorted.map(([name, content]) => `${sha256(content)}  ${name}\n`).join("");
+      for (const [name, content, mode] of [["SHA256SUMS", Buffer.from(sums), 0o644] as const, ...sorted]) {
         addFile(tar, name, content, mode);
       }
       tar.finalize();
       await written;
-      await writeFile(join(outDir, "release.json"), `${JSON.stringify({ id: sha256(manifest) })}\n`);
+      await writeFile(join(outDir, "release.json"), `${JSON.stringify({ id: sha256(sums) })}\n`);
     },
   };
 }

@@ -53,7 +53,7 @@ async function idOf({ output }: Release): Promise<string> {
 }
 
 describe("the release", () => {
-  test("holds the nodes, their launch options and a manifest whose sha256 is the id", async () => {
+  test("holds the nodes, their launch options, a manifest, and a list of them whose sha256 is the id", async () => {
     const made = await release("print(1)\n");
     expect(Object.keys(made.output.files)).toEqual(["release.json", "release.tar"]);
     expect(
@@ -67,6 +67,7 @@ describe("the release", () => {
         type,
       ]),
     ).toEqual([
+      ["SHA256SUMS", 0o644, 0, 0, "root", 0, "file"],
       ["manifest.json", 0o644, 0, 0, "root", 0, "file"],
       ["nodes/imu-plan.conf", 0o644, 0, 0, "root", 0, "file"],
       ["nodes/imu-plan.mjs", 0o644, 0, 0, "root", 0, "file"],
@@ -75,9 +76,12 @@ describe("the release", () => {
       ["nodes/motor.bin", 0o755, 0, 0, "root", 0, "file"],
       ["nodes/motor.conf", 0o644, 0, 0, "root", 0, "file"],
     ]);
-    const [first, ...others] = made.members;
+    const [list, first, ...others] = made.members;
+    const sums = list?.content.toString() ?? "";
+    expect(await idOf(made)).toBe(sha256(sums));
+    const listed = made.members.slice(1).map(({ header, content }) => `${sha256(content)}  ${header.name}\n`);
+    expect(sums).toBe(listed.join(""));
     const text = first?.content.toString() ?? "";
-    expect(await idOf(made)).toBe(sha256(text));
     const manifest = JSON.parse(text) as {
       nodes: { file: string; sha256: string; conf: { file: string; sha256: string } }[];
     };
@@ -92,7 +96,7 @@ describe("the release", () => {
     );
     expect(new Map(others.map(({ header, content }) => [header.name, sha256(content)]))).toEqual(said);
     expect(manifest).toMatchObject({
-      format: 1,
+      format: 2,
       name: "robot",
       board: "bench",
       nodes: [
