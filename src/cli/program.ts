@@ -4,11 +4,16 @@ import { RtkitError } from "../core/errors.ts";
 import { errorLine } from "../ui/ndjson.ts";
 import { boardsCommand } from "./boards.ts";
 import { buildCommand } from "./build.ts";
+import { deployCommand } from "./deploy.ts";
 import { initCommand } from "./init.ts";
 import { inspectCommand } from "./inspect.ts";
 import { kernelCommand } from "./kernel.ts";
+import { logsCommand } from "./logs.ts";
+import { rollbackCommand } from "./rollback.ts";
 import { runImageCommand } from "./run.ts";
 import type { CommandMaker } from "./session.ts";
+import { sshCommand } from "./ssh.ts";
+import { statusCommand } from "./status.ts";
 import { updateCommand } from "./update.ts";
 
 /** All commands, in the order the help lists them. */
@@ -17,6 +22,11 @@ const COMMANDS: readonly CommandMaker[] = [
   buildCommand,
   updateCommand,
   runImageCommand,
+  deployCommand,
+  rollbackCommand,
+  statusCommand,
+  logsCommand,
+  sshCommand,
   inspectCommand,
   kernelCommand,
   boardsCommand,

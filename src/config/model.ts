@@ -30,7 +30,8 @@ export interface Target {
   /** Host names or addresses; never empty, no duplicates. */
   readonly hosts: readonly string[];
   readonly user: string;
-  readonly port: number;
+  /** Null for what ssh's configuration says, else 22. */
+  readonly port: number | null;
 }
 
 export interface ImageConfig {

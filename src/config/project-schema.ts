@@ -189,7 +189,7 @@ const target = z.strictObject({
     .min(1, { error: notAPort })
     .max(65_535, { error: notAPort })
     .optional()
-    .describe("Port of the SSH server. Default: 22."),
+    .describe("Port of the SSH server. Default: what ~/.ssh/config says for the host, else 22."),
 });
 
 const cache = z

@@ -33,8 +33,8 @@ const DEFAULT_STACK = 512 * KIB;
  */
 const DEFAULT_HEAPS: Readonly<Record<Runtime, number>> = { python: 16 * MIB, typescript: 32 * MIB, native: 16 * MIB };
 
-/** Debian's ssh port, and the one user of the image. */
-const DEFAULT_TARGET = { user: "robot", port: 22 };
+/** The one user of the image. */
+const DEFAULT_USER = "robot";
 
 /** The project that a checked file stands for: every default filled in, lists sorted where order means nothing. */
 export function resolveProject(
@@ -63,8 +63,8 @@ export function resolveProject(
     targets: Object.entries(input.targets ?? {}).map(([name, { host, hosts, user, port }]) => ({
       name,
       hosts: hosts ?? (host === undefined ? [] : [host]),
-      user: user ?? DEFAULT_TARGET.user,
-      port: port ?? DEFAULT_TARGET.port,
+      user: user ?? DEFAULT_USER,
+      port: port ?? null,
     })),
     cache: { url: input.cache?.url ?? null },
   };

@@ -69,6 +69,27 @@ export async function exec(file: string, args: readonly string[], options: ExecO
   }
 }
 
+/** How a program ended, and what it printed; `status` is null when a signal ended it. */
+export interface ExecEnd extends ExecResult {
+  readonly status: number | null;
+}
+
+/** Like {@link exec}, for programs whose exit status is an answer: it throws only where the program could not be run. */
+export async function execEnd(file: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecEnd> {
+  try {
+    return { status: 0, ...(await exec(file, args, options)) };
+  } catch (error) {
+    const cause = error instanceof RtkitError && error.code === "RTK_EXEC_FAILED" ? error.cause : undefined;
+    if (!(cause instanceof ExecaError)) throw error;
+    return { status: cause.exitCode ?? null, stdout: textOf(cause.stdout), stderr: textOf(cause.stderr) };
+  }
+}
+
+/** What was printed; nothing where it went elsewhere. */
+function textOf(printed: unknown): string {
+  return typeof printed === "string" ? printed : "";
+}
+
 /** A command line as it can be pasted into a POSIX shell. */
 export function shellQuote(words: readonly string[]): string {
   return words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(" ");
@@ -84,7 +105,7 @@ function failure(error: unknown, file: string, args: readonly string[], options:
     });
   }
   const how = error.signal === undefined ? `exit status ${error.exitCode ?? "unknown"}` : `signal ${error.signal}`;
-  const stderr = typeof error.stderr === "string" ? error.stderr : "";
+  const stderr = textOf(error.stderr);
   const printed = stderr.trimEnd().split("\n").slice(-15).join("\n");
   return new RtkitError("RTK_EXEC_FAILED", `${file} failed (${how})${printed === "" ? "" : `:\n${printed}`}`, {
     hint: `the command was: ${shellQuote([file, ...args])}`,

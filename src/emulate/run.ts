@@ -13,6 +13,7 @@ import { startMachine, type Machine } from "./machine.ts";
 import { qemuArguments, qemuPackage, qemuProgram, type Accelerator } from "./qemu-command.ts";
 import { waitForNodes, waitForSsh, type Progress } from "./ready.ts";
 import { giveRuntimeDir, makeRuntimeDir, removeDeadRuntimeDirs } from "./runtime-dir.ts";
+import { sshConfig } from "./ssh-config.ts";
 import type { SshAccess, SshLogin } from "./ssh.ts";
 
 /** What to boot. */
@@ -202,9 +203,11 @@ async function start(options: RunOptions, how: Manner): Promise<StartedMachine> 
       user: BOARD_USER,
       key: join(dir, "key"),
       knownHosts: join(dir, "known_hosts"),
+      config: join(dir, "ssh-config"),
     };
     await writeFile(ssh.key, keys.user.privateKey, { mode: 0o600 });
     await writeFile(ssh.knownHosts, knownHostsLine(ssh.host, port, keys.host.publicKey), { mode: 0o600 });
+    await writeFile(ssh.config, sshConfig(ssh), { mode: 0o600 });
     const serialLog = join(dir, "serial.log");
     const args = qemuArguments({
       board,

@@ -13,6 +13,8 @@ export interface SshAccess {
   readonly key: string;
   /** A known_hosts file with the machine's host key. */
   readonly knownHosts: string;
+  /** An ssh_config(5) file that names all of this, see {@link ./ssh-config.ts sshConfig}. */
+  readonly config: string;
 }
 
 /** What {@link connectSsh} needs of it. */

@@ -90,7 +90,7 @@ targets: { bench: { host: arm.local }, line: { hosts: [10.0.0.1, 10.0.0.2], user
   expect(project.image.overlays).toEqual([join(project.dir, "overlays/site")]);
   expect(project.image.authorizedKeys).toEqual([expect.stringMatching(/^ssh-ed25519 AAAA\S+ someone@somewhere$/)]);
   expect(project.targets).toEqual([
-    { name: "bench", hosts: ["arm.local"], user: "robot", port: 22 },
+    { name: "bench", hosts: ["arm.local"], user: "robot", port: null },
     { name: "line", hosts: ["10.0.0.1", "10.0.0.2"], user: "me", port: 2222 },
   ]);
 });

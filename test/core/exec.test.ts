@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
-import { exec, shellQuote } from "../../src/core/exec.ts";
+import { exec, execEnd, shellQuote } from "../../src/core/exec.ts";
 import { RtkitError } from "../../src/core/errors.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { namespace } from "../../src/rootfs/namespace.ts";
@@ -85,3 +85,11 @@ async function isRunning(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   return stat !== "" && !/^\d+ \(.*\) [ZX]/s.test(stat);
 }
+
+it("an exit status can be an answer", async () => {
+  const end = await execEnd("sh", ["-c", "echo half; echo why >&2; exit 3"]);
+  expect(end).toEqual({ status: 3, stdout: "half\n", stderr: "why\n" });
+  expect(await execEnd("true", [])).toMatchObject({ status: 0 });
+  expect(await execEnd("sh", ["-c", "kill -9 $$"])).toMatchObject({ status: null });
+  await expect(execEnd("no-such-program", [])).rejects.toMatchObject({ code: "RTK_EXEC_MISSING" });
+});

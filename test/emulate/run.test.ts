@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
+import { exec } from "../../src/core/exec.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { startProcess } from "../../src/core/process.ts";
 import { runDetached, runOnTerminal, type RunOptions, type Until } from "../../src/emulate/run.ts";
@@ -88,6 +89,16 @@ it("in the background: returns when the nodes are active, with what is needed to
   expect(machine.bootSeconds).toBeGreaterThan(0);
   expect((await stat(machine.ssh.key)).mode & 0o777).toBe(0o600);
   expect(await readFile(machine.ssh.knownHosts, "utf8")).toMatch(`[127.0.0.1]:${machine.ssh.port} ssh-ed25519 `);
+  const { stdout: settings } = await exec("ssh", ["-G", "-F", machine.ssh.config, "board"]);
+  for (const [name, value] of Object.entries({
+    hostname: "127.0.0.1",
+    port: `${machine.ssh.port}`,
+    user: "robot",
+    identityfile: machine.ssh.key,
+    userknownhostsfile: machine.ssh.knownHosts,
+  })) {
+    expect(settings.split("\n")).toContain(`${name} ${value}`);
+  }
   expect(await readFile(machine.serialLog, "utf8")).toContain("Linux version");
   expect(stages).toEqual([
     "reading kernel and initramfs from the image",

@@ -1,15 +1,11 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkImports } from "../../bundle/imports.ts";
-import { releaseStep } from "../../bundle/release.ts";
-import { scanNode, type ScannedNode } from "../../bundle/scan.ts";
-import type { Board, Project } from "../../config/model.ts";
-import { RtkitError, RtkitErrors, throwIfAny } from "../../core/errors.ts";
-import { rtkitRoot } from "../../core/paths.ts";
+import type { Project } from "../../config/model.ts";
+import { throwIfAny } from "../../core/errors.ts";
 import type { Toolbox } from "../../core/toolbox.ts";
 import { assemble, type OutputFile } from "../../image/assemble.ts";
 import { bootStep, planBoot } from "../../image/boot-step.ts";
-import { dataContentSize, dataStep, type ReleaseTar } from "../../image/data-step.ts";
+import { dataContentSize, dataStep } from "../../image/data-step.ts";
 import { emptyStep, rootStep } from "../../image/ext4-step.ts";
 import { layOut, type PlacedPartition } from "../../image/layout.ts";
 import type { PartitionImage } from "../../image/partition-image.ts";
@@ -23,16 +19,24 @@ import { checkHost } from "../../rootfs/host-check.ts";
 import type { Layer } from "../../rootfs/layer.ts";
 import type { PackageMove } from "../../rootfs/lock.ts";
 import { nodejsLayer, nodejsStep } from "../../rootfs/nodejs.ts";
-import { loadOverlays, sysusersLines } from "../../rootfs/overlay.ts";
+import { sysusersLines } from "../../rootfs/overlay.ts";
 import { baseStep, installPackages } from "../../rootfs/packages.ts";
 import { contentsStep } from "../../rootfs/packages-content.ts";
 import { sourceDateEpoch } from "../../rootfs/source-date.ts";
 import { openTools, requireHostArchitecture, toolsStep, toolsTree } from "../../rootfs/tools-tree.ts";
-import { formatPlace } from "../../ui/error-text.ts";
+import {
+  bundleNodes,
+  bundleRows,
+  makeRelease,
+  readPythonModules,
+  RELEASE_ROW,
+  type BundledNodes,
+} from "./bundle-nodes.ts";
 import { checkBoardKernel } from "./kernel-verdict.ts";
 import { rememberTools } from "../tools.ts";
 import { LOCK_STEP, lockedPackages, type LockChange } from "./lock.ts";
 import { buildManifest } from "./manifest.ts";
+import { readOverlays } from "./overlays.ts";
 import { publish } from "./publish.ts";
 import { layerRoot } from "./root.ts";
 import { buildSbom } from "./sbom.ts";
@@ -66,10 +70,8 @@ export interface BuildOptions {
 }
 
 /** What comes of the nodes while Debian's packages are installed. */
-interface Bundled {
+interface Bundled extends BundledNodes {
   readonly tools: Toolbox;
-  readonly scanned: readonly ScannedNode[];
-  readonly bundles: readonly StepOutput[];
 }
 
 /** Builds a project's image. Steps that do not need each other's output run at the same time. */
@@ -84,7 +86,7 @@ export async function buildImage(context: Context, project: Project, options: Bu
   const planned = [...plannedSteps(project), ...(context.shared === undefined ? [] : [SETTLE_STEP])];
   context.emit({ type: "plan", steps: planned });
 
-  const readLayers = (): Promise<Layer[]> => loadOverlays(overlayFolders(project), { programsDir: programsDir(board) });
+  const readLayers = (): Promise<Layer[]> => readOverlays(project);
   const users = await sysusersLines(await readLayers());
   const { lock, sources, moved, lockChange } = await lockedPackages(context, project, {
     mirror: options.mirror,
@@ -104,22 +106,17 @@ export async function buildImage(context: Context, project: Project, options: Bu
       installPackages(installation, { makeTools, tree, run: async (step) => run(inner, step) }),
       toolsOutput.then(async (output) => {
         const opened = openTools(output, sourceDateEpoch(lock));
-        const nodesRead = await scanNodes(inner, project, opened, nodejs?.version);
-        return {
-          tools: opened,
-          scanned: nodesRead,
-          bundles: await Promise.all(nodesRead.map(async ({ step }) => run(inner, step))),
-        };
+        const bundledNodes = await bundleNodes(inner, project, { tools: opened, nodejs: nodejs?.version, run });
+        return { tools: opened, ...bundledNodes };
       }),
       nodejs === null ? Promise.resolve(null) : run(inner, nodejsStep(nodejs, board.architecture, project.dir)),
     ];
   });
   const { tools, scanned, bundles } = bundled;
   const contents = await run(context, contentsStep(board, packages, tools));
-  throwIfAny(checkImports(scanned, new Set(await readJson<string[]>(contents, "python-modules.json"))));
+  throwIfAny(checkImports(scanned, await readPythonModules(contents)));
 
-  const releaseOutput = await run(context, releaseStep(project, scanned, bundles));
-  const release = await releaseTar(releaseOutput);
+  const release = await makeRelease(context, project, { scanned, bundles }, run);
   const boot = planBoot(project, contents);
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
@@ -165,7 +162,7 @@ export async function buildImage(context: Context, project: Project, options: Bu
     () => assemble(context, { tools, layout, parts, outDir, name }),
     (made) => made.cached,
   );
-  const releaseFile = await publish(join(releaseOutput.dir, "release.tar"), join(outDir, "release.tar"));
+  const releaseFile = await publish(release.path, join(outDir, "release.tar"));
   const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
   for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
   const sbom = await buildSbom({
@@ -208,16 +205,6 @@ export async function buildImage(context: Context, project: Project, options: Bu
   };
 }
 
-/** Overlays of the board, then of the project. */
-function overlayFolders({ board, image }: Project): string[] {
-  return [...board.overlays.map((name) => join(rtkitRoot, "overlays", name)), ...image.overlays];
-}
-
-/** Where `make -C src/device` leaves the programs for a board. */
-function programsDir({ architecture }: Board): string {
-  return join(rtkitRoot, "build", "device", architecture);
-}
-
 function plannedSteps({ board, nodes, image }: Project): { name: string; title: string }[] {
   const partitions = board.partitions.map(({ content, name }) => {
     switch (content) {
@@ -233,51 +220,17 @@ function plannedSteps({ board, nodes, image }: Project): { name: string; title: 
   });
   return [
     LOCK_STEP,
-    { name: "tools", title: "Build tools" },
-    ...nodes.map(({ name }) => ({ name: `bundle-${name}`, title: `Node ${name}` })),
+    ...bundleRows(nodes),
     ...(image.node === null ? [] : [{ name: "nodejs", title: `Node.js ${image.node}` }]),
     { name: "packages", title: `Debian packages (${board.suite}, ${board.architecture})` },
     ...(image.packages.length > 0 ? [{ name: "project-packages", title: "The project's packages" }] : []),
     { name: "contents", title: "Kernel, firmware and file list" },
-    { name: "release", title: "Release" },
+    RELEASE_ROW,
     { name: "kernel", title: "Kernel configuration" },
     { name: "layers", title: "Overlays" },
     ...partitions,
     { name: "image", title: "Image" },
   ];
-}
-
-async function scanNodes(
-  context: Context,
-  project: Project,
-  tools: Toolbox,
-  nodejs: string | undefined,
-): Promise<ScannedNode[]> {
-  const sdk = { python: join(rtkitRoot, "src/sdk/python"), typescript: join(rtkitRoot, "src/sdk/typescript") };
-  const options = { tools, signal: context.signal, sdk, nodejs };
-  const results = await Promise.allSettled(project.nodes.map((node) => scanNode(project, node, options)));
-  const errors: RtkitError[] = [];
-  const scanned: ScannedNode[] = [];
-  for (const result of results) {
-    if (result.status === "fulfilled") scanned.push(result.value);
-    else if (result.reason instanceof RtkitErrors) errors.push(...result.reason.errors);
-    else if (result.reason instanceof RtkitError) errors.push(result.reason);
-    else throw result.reason;
-  }
-  throwIfAny(errors);
-  const warnings = scanned.flatMap((node) => node.warnings);
-  // Two nodes that share a module share what is to be said of it.
-  for (const message of new Set(warnings.map(({ where, message: text }) => `${formatPlace(where)}: ${text}`))) {
-    context.emit({ type: "warning", message });
-  }
-  return scanned;
-}
-
-async function releaseTar(output: StepOutput): Promise<ReleaseTar> {
-  const file = output.files["release.tar"];
-  if (file === undefined) throw new Error("the release step made no release.tar");
-  const { id } = await readJson<{ id: string }>(output, "release.json");
-  return { path: join(output.dir, "release.tar"), id, ...file };
 }
 
 function sourceMaps(bundles: readonly StepOutput[]): { name: string; path: string }[] {
@@ -286,8 +239,4 @@ function sourceMaps(bundles: readonly StepOutput[]): { name: string; path: strin
       .filter((name) => name.endsWith(".map"))
       .map((name) => ({ name, path: join(dir, name) })),
   );
-}
-
-async function readJson<T>(output: StepOutput, name: string): Promise<T> {
-  return JSON.parse(await readFile(join(output.dir, name), "utf8")) as T;
 }

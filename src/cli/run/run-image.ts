@@ -100,6 +100,5 @@ function writes({ path, keepWrites }: Disk): string {
 }
 
 function sshCommand({ ssh }: RunningMachine): string {
-  const options = ["-o", "IdentitiesOnly=yes", "-o", `UserKnownHostsFile=${ssh.knownHosts}`];
-  return shellQuote(["ssh", "-i", ssh.key, ...options, "-p", `${ssh.port}`, `${ssh.user}@${ssh.host}`]);
+  return shellQuote(["ssh", "-F", ssh.config, "board"]);
 }

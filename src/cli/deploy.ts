@@ -1,0 +1,27 @@
+import { Command } from "commander";
+import { DEFAULT_CONCURRENCY, withBoardOptions } from "./deploy/boards.ts";
+import type { DeployCommandOptions } from "./deploy/deploy-boards.ts";
+import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "./session.ts";
+
+/** Generous for a node that imports much on a slow board. */
+const DEFAULT_TIMEOUT_S = "30";
+
+/** `rtkit deploy` */
+export const deployCommand: CommandMaker = (onEnd) =>
+  withBoardOptions(withGlobalOptions(withProjectOption(new Command("deploy"))))
+    .description(
+      "Put the project's nodes on running boards over ssh: only what changed is sent and restarted, and a board whose nodes do not become healthy goes back to what it had.",
+    )
+    .argument("[target...]", "targets of rtkit.yaml (default: the only one)")
+    .option("--timeout <seconds>", "how long nodes may take until they are as the project asks", DEFAULT_TIMEOUT_S)
+    .option("--concurrency <boards>", "boards at once", `${DEFAULT_CONCURRENCY}`)
+    .option("--dry-run", "only say what would be sent and restarted")
+    .action(async (targets: string[], options: DeployCommandOptions) => {
+      onEnd(
+        await runCommand(options, async (context) => {
+          // Imported when needed: esbuild is of no use to other commands.
+          const { deployBoards } = await import("./deploy/deploy-boards.ts");
+          return deployBoards(context, targets, options);
+        }),
+      );
+    });

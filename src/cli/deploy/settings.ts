@@ -1,0 +1,22 @@
+import { usageError } from "../../core/errors.ts";
+
+/** An hour: whoever waits longer for a robot does not watch it. The board counts at most four digits of seconds. */
+const LONGEST_S = 3600;
+
+/** Seconds of `--timeout`. Throws RTK_DEPLOY_TIMEOUT_VALUE. */
+export function healthTimeout(asked: string): number {
+  const seconds = Number(asked);
+  if (seconds > 0 && seconds <= LONGEST_S) return seconds;
+  throw usageError("RTK_DEPLOY_TIMEOUT_VALUE", `--timeout ${asked} is not a number of seconds up to ${LONGEST_S}`, {
+    hint: "say e.g. --timeout 60",
+  });
+}
+
+/** Boards at once, of `--concurrency`. Throws RTK_DEPLOY_CONCURRENCY. */
+export function boardsAtOnce(asked: string): number {
+  const boards = Number(asked);
+  if (Number.isInteger(boards) && boards >= 1) return boards;
+  throw usageError("RTK_DEPLOY_CONCURRENCY", `--concurrency ${asked} is not a number of boards`, {
+    hint: "say e.g. --concurrency 10",
+  });
+}

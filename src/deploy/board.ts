@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { RtkitError } from "../core/errors.ts";
+import { formatSize } from "../core/units.ts";
+import { formatAddress } from "./address.ts";
+import { watchHealth } from "./health.ts";
+import type { Release } from "./release.ts";
+import { activate, askStatus, confirm, lastLines, recentLines, revert, sendRelease } from "./rtnodectl.ts";
+import type { Connection } from "./transport.ts";
+
+/** How a release is put on one board. */
+export interface DeployOptions {
+  /** Seconds until every node must be as the release asks. */
+  readonly timeoutSeconds: number;
+  /** Hears how far it is, in a few words. */
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What {@link deployRelease} did to a board. */
+export interface Deployed {
+  /** The release that was active before; null for none. */
+  readonly previous: string | null;
+  /** False when the release was active already: then nothing was sent and nothing restarted. */
+  readonly changed: boolean;
+  readonly sentBytes: number;
+  /** What the nodes logged since the release became active. */
+  readonly log: readonly string[];
+}
+
+/** A board that does not have the release now, and why. */
+export class DeployFailure extends Error {
+  readonly error: RtkitError;
+  readonly previous: string | null;
+  readonly sentBytes: number;
+  /** Null when the connection broke before the board could say. */
+  readonly rolledBack: boolean | null;
+
+  constructor(error: RtkitError, facts: Pick<DeployFailure, "previous" | "sentBytes" | "rolledBack">) {
+    super(error.message, { cause: error });
+    this.error = error;
+    this.previous = facts.previous;
+    this.sentBytes = facts.sentBytes;
+    this.rolledBack = facts.rolledBack;
+  }
+}
+
+/** Between two looks at the nodes, ms: each costs the board a few processes. */
+const LOOK_MS = 250;
+
+/** Seconds that the board waits for the word beyond the nodes' own time: for a slow link's last messages. */
+const CONFIRM_MARGIN_S = 15;
+
+/** Lines of a failing node's log that are shown. */
+const LOG_LINES = 15;
+
+/**
+ * Sends what a board lacks of a release, makes it active, and watches the nodes; then it stays, or the board goes back.
+ * Throws {@link DeployFailure} around RTK_DEPLOY_UNHEALTHY when it went back, and around what ./transport.ts and
+ * ./rtnodectl.ts throw. Run again, it does what is missing.
+ */
+export async function deployRelease(
+  connection: Connection,
+  release: Release,
+  options: DeployOptions,
+): Promise<Deployed> {
+  const { progress } = options;
+  const before = await askStatus(connection);
+  // Activated by a deploy that was cut off before it could confirm: only that is missing.
+  const resumed = before.release === release.id && before.pending === release.id;
+  if (before.release === release.id && !resumed) {
+    return { previous: before.previous, changed: false, sentBytes: 0, log: [] };
+  }
+  const previous = resumed ? before.previous : before.release;
+  let sentBytes = 0;
+  let active = resumed;
+  try {
+    if (!resumed) {
+      progress("sending");
+      const sent = await sendRelease(connection, release);
+      sentBytes = sent.bytes;
+      progress(`${formatSize(sent.bytes)} sent, activating`);
+      // From here on the board may be on the new release, whatever we hear of it.
+      active = true;
+      await activate(connection, release.id, Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S);
+    }
+    const log = await prove(connection, release, options);
+    return { previous, changed: true, sentBytes, log };
+  } catch (error) {
+    if (error instanceof Unhealthy) {
+      const refused = await revert(connection, release.id).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (refused === undefined) throw new DeployFailure(error.told, { previous, sentBytes, rolledBack: true });
+      if (!(refused instanceof RtkitError)) throw refused;
+      const lost = refused.code === "RTK_SSH_LOST";
+      const told = lost ? goesBackByItself(connection, options, error.told) : cannotGoBack(error.told, refused);
+      throw new DeployFailure(told, { previous, sentBytes, rolledBack: lost ? null : false });
+    }
+    if (!(error instanceof RtkitError)) throw error;
+    const lost = active && error.code === "RTK_SSH_LOST";
+    const told = lost ? goesBackByItself(connection, options, error) : error;
+    throw new DeployFailure(told, { previous, sentBytes, rolledBack: lost ? null : false });
+  }
+}
+
+/** The nodes are not as they should be; the board is still on the new release. */
+class Unhealthy extends Error {
+  readonly told: RtkitError;
+
+  constructor(told: RtkitError) {
+    super(told.message);
+    this.told = told;
+  }
+}
+
+/** Watches until the nodes are healthy, confirms, and returns what they logged meanwhile. */
+async function prove(
+  connection: Connection,
+  release: Release,
+  { timeoutSeconds, progress, signal }: DeployOptions,
+): Promise<string[]> {
+  const judge = watchHealth(release.id, release.nodes);
+  const started = performance.now();
+  for (;;) {
+    const status = await askStatus(connection);
+    const now = performance.now();
+    const verdict = judge(status, now);
+    if (verdict.state === "healthy") {
+      await confirm(connection, release.id);
+      return recentLines(connection, Math.ceil((now - started) / 1000));
+    }
+    if (verdict.state === "failed") throw await unhealthy(connection, verdict.why, verdict.node);
+    if (now - started > timeoutSeconds * 1000) {
+      throw await unhealthy(connection, `${verdict.why}, after ${timeoutSeconds} s`, verdict.node);
+    }
+    progress(verdict.why);
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+}
+
+async function unhealthy(connection: Connection, why: string, node: string | null): Promise<Unhealthy> {
+  const lines = node === null ? [] : await lastLines(connection, node, LOG_LINES);
+  const shown = lines.length === 0 ? "" : `; its last lines:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+  return new Unhealthy(
+    new RtkitError("RTK_DEPLOY_UNHEALTHY", `${why} on ${formatAddress(connection.address)}${shown}`, {
+      hint: "the board went back to its previous release; mend the node, or give it more time with --timeout",
+    }),
+  );
+}
+
+/** The board could not be told to go back, or does not answer: what it does then. */
+function goesBackByItself({ address }: Connection, { timeoutSeconds }: DeployOptions, why: RtkitError): RtkitError {
+  const seconds = Math.ceil(timeoutSeconds) + CONFIRM_MARGIN_S;
+  const what = `${why.message}; unless it heard that all is well, ${formatAddress(address)} goes back by itself within ${seconds} s`;
+  return new RtkitError(why.code, what, { hint: "run it again when the board answers", cause: why });
+}
+
+/** A board that had no release before, for example, has nothing to go back to. */
+function cannotGoBack(why: RtkitError, refused: RtkitError): RtkitError {
+  return new RtkitError(why.code, `${why.message}\nand it did not go back: ${refused.message}`, {
+    hint: "the release is still there; mend the node and deploy again",
+    cause: refused,
+  });
+}

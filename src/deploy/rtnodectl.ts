@@ -1,0 +1,221 @@
+import { Readable } from "node:stream";
+import * as z from "zod";
+import { RtkitError } from "../core/errors.ts";
+import type { ExecEnd } from "../core/exec.ts";
+import { formatAddress, type Address } from "./address.ts";
+import { parseManifest, type Release, type ReleaseNode } from "./release.ts";
+import { releaseStream, type ReleaseStream } from "./stream.ts";
+import { printable } from "./ssh-failures.ts";
+import type { Connection } from "./transport.ts";
+
+/** The one program that the board's user may run as root. */
+const RTNODECTL = "sudo -n /usr/lib/rtnode/rtnodectl";
+
+/** What is read here; what else rt-launch says of a process goes along. */
+const Node = z.looseObject({
+  name: z.string(),
+  /** systemd's ActiveState. */
+  state: z.string(),
+  pid: z.number().nullable(),
+  /** Of the main thread, as the other two. */
+  policy: z.string().nullable(),
+  priority: z.number().nullable(),
+  cpus: z.string().nullable(),
+  lockedKiB: z.number().nullable(),
+  /** How often systemd started it again by itself (NRestarts). */
+  restarts: z.number(),
+  /** What the node's unit said last (sd_notify's STATUS), e.g. why the launcher refused. */
+  reason: z.string().nullable(),
+});
+
+const Status = z.looseObject({
+  release: z.string().nullable(),
+  previous: z.string().nullable(),
+  /** The release that is active and not confirmed yet. */
+  pending: z.string().nullable(),
+  kernel: z.object({ version: z.string(), realtime: z.boolean() }),
+  nodes: z.array(Node),
+});
+
+/** What `rtnodectl status --json` says. */
+export type BoardStatus = z.infer<typeof Status>;
+/** One node in it. */
+export type NodeStatus = z.infer<typeof Node>;
+
+const RELEASE_ID = /^[0-9a-f]{64}$/;
+
+/** How the board is. Throws as {@link answerOf}, and RTK_DEPLOY_ANSWER. */
+export async function askStatus(connection: Connection): Promise<BoardStatus> {
+  const end = await connection.run(`${RTNODECTL} status --json`);
+  // 1: of some node it could not say all, and the rest stands.
+  const text = end.status === 1 && end.stdout !== "" ? end.stdout : answerOf(connection.address, end);
+  return understood(connection.address, () => Status.parse(JSON.parse(text)));
+}
+
+/** The files that the board has, by sha256. */
+export async function askBlobs(connection: Connection): Promise<ReadonlySet<string>> {
+  const text = answerOf(connection.address, await connection.run(`${RTNODECTL} blobs`));
+  return new Set(text.split("\n").filter((line) => RELEASE_ID.test(line)));
+}
+
+/** The nodes of the board's current release; none when it has no release. */
+export async function askCurrentNodes(connection: Connection): Promise<readonly ReleaseNode[]> {
+  const { status, stdout } = await connection.run("cat /opt/rtnode/current/manifest.json");
+  return status === 0 ? understood(connection.address, () => parseManifest(stdout)) : [];
+}
+
+/** Sends what the board lacks of a release; nothing of it is active yet. Returns what was sent. */
+export async function sendRelease(connection: Connection, release: Release): Promise<ReleaseStream> {
+  const stream = releaseStream(release, await askBlobs(connection));
+  const stdin = Readable.from(stream.chunks, { objectMode: false });
+  answerOf(connection.address, await connection.run(`${RTNODECTL} receive ${checkedId(release.id)}`, { stdin }));
+  return stream;
+}
+
+/** Makes a release current; the board goes back by itself unless it is confirmed within whole `seconds`. */
+export async function activate(connection: Connection, id: string, seconds: number): Promise<void> {
+  const words = `activate ${checkedId(id)} --confirm-within ${Math.trunc(seconds)}`;
+  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`));
+}
+
+export async function confirm(connection: Connection, id: string): Promise<void> {
+  answerOf(connection.address, await connection.run(`${RTNODECTL} confirm ${checkedId(id)}`));
+}
+
+/** Back to the release before this one, at once. */
+export async function revert(connection: Connection, id: string): Promise<void> {
+  answerOf(connection.address, await connection.run(`${RTNODECTL} revert ${checkedId(id)}`));
+}
+
+/** Back to the previous release, or to the one of that id, for good. */
+export async function rollback(connection: Connection, id: string | undefined): Promise<void> {
+  const words = id === undefined ? "rollback" : `rollback ${checkedId(id)}`;
+  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`));
+}
+
+/** A release that the board has. */
+export interface BoardRelease {
+  readonly id: string;
+  readonly mark: "current" | "previous" | "-";
+  /** Seconds since 1970: when it came. */
+  readonly time: number;
+}
+
+export async function askReleases(connection: Connection): Promise<BoardRelease[]> {
+  const text = answerOf(connection.address, await connection.run(`${RTNODECTL} releases`));
+  return [...text.matchAll(/^([0-9a-f]{64}) (current|previous|-) (\d+)$/gm)].map(([, id = "", mark, time]) => ({
+    id,
+    mark: mark as BoardRelease["mark"],
+    time: Number(time),
+  }));
+}
+
+/** The last lines of a node's log, the newest last; none where the user may not read them. */
+export async function lastLines(connection: Connection, node: string, lines: number): Promise<string[]> {
+  return journal(connection, `--output=cat --lines=${lines} ${linesOf(node)}`);
+}
+
+/** What the nodes logged in the last whole `seconds`. */
+export async function recentLines(connection: Connection, seconds: number): Promise<string[]> {
+  return journal(connection, `--output=short --since=-${Math.trunc(seconds)}s ${linesOf(undefined)}`);
+}
+
+/** Passes the log of one node, or of all, on line by line, with `follow` until aborted. Throws RTK_DEPLOY_LOGS. */
+export async function followLog(
+  connection: Connection,
+  options: { readonly node: string | undefined; readonly follow: boolean; readonly sinceSeconds: number | undefined },
+  onLine: (line: string) => void,
+): Promise<void> {
+  const { node, follow, sinceSeconds } = options;
+  const words = [
+    "--output=short-precise",
+    ...(follow ? ["--follow"] : []),
+    ...(sinceSeconds === undefined ? [] : [`--since=-${Math.ceil(sinceSeconds)}s`]),
+    linesOf(node),
+  ];
+  const { status, stderr } = await connection.run(journalCommand(words.join(" ")), {
+    onLine: (line) => onLine(printable(line)),
+  });
+  if (status === 0) return;
+  throw new RtkitError(
+    "RTK_DEPLOY_LOGS",
+    `${formatAddress(connection.address)} does not show its logs: ${said(stderr)}`,
+    {
+      hint: `${connection.address.user} must be in the board's group systemd-journal`,
+    },
+  );
+}
+
+async function journal(connection: Connection, words: string): Promise<string[]> {
+  const { stdout } = await connection.run(journalCommand(words));
+  return printable(stdout)
+    .split("\n")
+    .filter((line) => line !== "");
+}
+
+function journalCommand(words: string): string {
+  return `journalctl --quiet --no-pager ${words}`;
+}
+
+/**
+ * Which lines. Of all nodes: those from the slice that systemd puts the instances of rtnode@.service into
+ * (systemd.resource-control(5), Slice=); a pattern of units is an error as long as none of them has logged anything.
+ */
+function linesOf(node: string | undefined): string {
+  if (node === undefined) return "_SYSTEMD_SLICE=system-rtnode.slice";
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(node)) throw new Error(`${node} is no node's name`);
+  return `--unit=rtnode@${node}.service`;
+}
+
+function checkedId(id: string): string {
+  if (!RELEASE_ID.test(id)) throw new Error(`${id} is no release's id`);
+  return id;
+}
+
+function understood<T>(address: Address, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
+    throw new RtkitError("RTK_DEPLOY_ANSWER", `what ${formatAddress(address)} says of itself is not understood`, {
+      hint: "its image is of another rtkit: build and write it anew",
+      cause: error,
+    });
+  }
+}
+
+/**
+ * What the board printed. Throws RTK_DEPLOY_SUDO, RTK_DEPLOY_NO_RTNODECTL or RTK_DEPLOY_BOARD_OLD when it cannot do what is
+ * asked, and RTK_DEPLOY_REFUSED with its own words when it will not.
+ */
+function answerOf(address: Address, { status, stdout, stderr }: ExecEnd): string {
+  if (status === 0) return stdout;
+  const board = formatAddress(address);
+  if (/^sudo: .*(?:password|not allowed|may not run)|is not (?:allowed to|in the sudoers)/m.test(stderr)) {
+    throw new RtkitError("RTK_DEPLOY_SUDO", `${address.user} may not run rtnodectl as root on ${board}`, {
+      hint: "deploy as the image's user, robot; on other systems sudo has to allow it without a password",
+    });
+  }
+  if (status === 127 || /(?:sudo|rtnodectl): (?:command )?not found/.test(stderr)) {
+    throw new RtkitError("RTK_DEPLOY_NO_RTNODECTL", `${board} has no rtnodectl, or no sudo`, {
+      hint: "deploy goes to boards that run an image of rtkit: rtkit build, then write it to the card",
+    });
+  }
+  if (status === 2) {
+    throw new RtkitError("RTK_DEPLOY_BOARD_OLD", `the rtnodectl of ${board} does not know this command`, {
+      hint: "its image is older than this rtkit: build and write it anew",
+    });
+  }
+  throw new RtkitError("RTK_DEPLOY_REFUSED", `${board} refused: ${said(stderr)}`, {
+    hint: "the board is as it was before",
+  });
+}
+
+function said(stderr: string): string {
+  const text = printable(stderr)
+    .split("\n")
+    .map((line) => line.replace(/^rtnodectl: /, "").trim())
+    .filter((line) => line !== "")
+    .join("; ");
+  return text === "" ? "it does not say why" : text;
+}
