@@ -56,11 +56,18 @@ class Bench extends PeriodicNode {
 await new Bench({ period: ${PERIOD_US / 1e6}, realtime: "RTNODE_LAUNCHED" in process.env }).main();
 `;
 
-const LAUNCH = [
-  launcher,
-  ...["--policy", "fifo", "--priority", String(PRIORITY), "--cpus", CPU],
-  ...["--lock-memory", "--stack", "524288", "--heap", "16777216"],
-];
+const LAUNCH =
+  `${launcher} --policy fifo --priority ${PRIORITY} --cpus ${CPU} --lock-memory --stack 524288 --heap 16777216`.split(
+    " ",
+  );
+
+function shown(value: number): string {
+  return Number.isNaN(value) ? "-" : String(value);
+}
+
+function shownMs(ms: number): string {
+  return `${ms.toFixed(2)} ms`;
+}
 
 /** The node's flags as src/bundle/launch-conf.ts has them. */
 const V8_FLAGS = ["--single-threaded-gc", "--expose-gc", "--min-semi-space-size=32", "--max-semi-space-size=32"];
@@ -148,7 +155,6 @@ async function latencies(scratch: string): Promise<void> {
   }
   const of = (name: string, figure: string): number =>
     median((runs.get(name) ?? []).map((figures) => figures[figure] ?? Number.NaN));
-  const shown = (value: number): string => (Number.isNaN(value) ? "-" : String(value));
   const ratio = (name: string, figure: string): string => {
     const value = of(name, figure) / of("cyclictest", figure);
     return value.toPrecision(2);
@@ -173,10 +179,9 @@ async function launchCosts(): Promise<void> {
     ["chrt", ...words],
   ]);
   const [ours, theirs] = [launched - nothing, chained - nothing];
-  const shown = (ms: number): string => `${ms.toFixed(2)} ms`;
   printTable(`added to the start of a program; median of ${STARTS}`, [
-    ["rt-launch", shown(ours), "÷ chrt, taskset and prlimit", (ours / theirs).toPrecision(2)],
-    ["chrt, taskset, prlimit", shown(theirs)],
+    ["rt-launch", shownMs(ours), "÷ chrt, taskset and prlimit", (ours / theirs).toPrecision(2)],
+    ["chrt, taskset, prlimit", shownMs(theirs)],
   ]);
 }
 

@@ -50,7 +50,7 @@ int stats_create(const char *name, const char *identity, struct stats **stats)
     (*stats)->size = sizeof **stats;
     (*stats)->pid = (uint32_t)getpid();
     if (identity)
-        strncpy((*stats)->identity, identity, sizeof (*stats)->identity - 1);
+        snprintf((*stats)->identity, sizeof (*stats)->identity, "%s", identity);
     if (rename(made, path)) {
         error = -errno;
         unlink(made);

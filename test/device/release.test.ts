@@ -105,8 +105,8 @@ describe("receive", () => {
     for (const [path, text] of Object.entries(SECOND.files)) {
       expect(readFileSync(opt(`releases/${SECOND.id}/${path}`), "utf8")).toBe(text);
     }
-    const inode = (id: string): number => statSync(opt(`releases/${id}/nodes/arm.pyz`)).ino;
-    expect(inode(SECOND.id)).toBe(inode(FIRST.id));
+    const [one, other] = [FIRST, SECOND].map(({ id }) => statSync(opt(`releases/${id}/nodes/arm.pyz`)).ino);
+    expect(one).toBe(other);
     expect(linked("current")).toBe(FIRST.id);
     expect(calls()).toEqual([]);
   });

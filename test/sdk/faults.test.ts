@@ -56,7 +56,10 @@ describe.skipIf(!(await canTrace())).each(languages)("a system call that fails i
   });
 
   test("in the wait: run fails with the reason, told once, and the node finalizes", async () => {
-    const { status, stdout, stderr } = await end({ call: /^clock_nanosleep\(CLOCK_MONOTONIC, TIMER_ABSTIME/, error: "EFAULT" });
+    const { status, stdout, stderr } = await end({
+      call: /^clock_nanosleep\(CLOCK_MONOTONIC, TIMER_ABSTIME/,
+      error: "EFAULT",
+    });
     expect({ status, stdout }).toEqual({ status: 70, stdout: "finalized\n" });
     expect(stderr.match(/^.*Error: .*$/gm)).toEqual([
       expect.stringMatching(/rtnode_loop_wait: EFAULT|Bad address.*rtnode_loop_wait/),
