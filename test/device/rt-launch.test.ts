@@ -204,6 +204,23 @@ describe("fail closed", () => {
     });
   });
 
+  test.each([
+    { limit: "--rtprio=0:0", words: fifo, status: /^STATUS=sched_setattr: EPERM: RLIMIT_RTPRIO is 0, .* in the unit$/ },
+    { limit: "--memlock=0:0", words: ["--lock-memory"], status: /^STATUS=mlockall: .*RLIMIT_MEMLOCK is 0 bytes, / },
+  ])("systemd hears why, for the unit's status line ($limit)", async ({ limit, words, status }) => {
+    // Of the abstract kind (unix(7)): any user may send.
+    const script = `
+import os, socket, subprocess, sys
+receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+receiver.bind("\\0" + sys.argv[1])
+receiver.settimeout(30)
+subprocess.run(sys.argv[2:], env={**os.environ, "NOTIFY_SOCKET": "@" + sys.argv[1]}, stderr=subprocess.DEVNULL)
+print(receiver.recv(4096).decode(), end="")`;
+    const name = `rt-launch-${process.pid}-${words.length}`;
+    const outcome = await run(["/usr/bin/python3", "-c", script, name, ...unprivileged([limit]), ...words, "true"]);
+    expect(outcome.stdout).toMatch(status);
+  });
+
   test("--strict is the default, and may be said", async () => {
     const outcome = await run([...unprivileged(["--rtprio=0:0"]), "--strict", ...fifo, "echo", "started"]);
     expect(outcome).toMatchObject({ status: 125, stdout: "" });

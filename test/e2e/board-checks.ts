@@ -54,6 +54,16 @@ export function checkBoard(board: () => RunningBoard): void {
     }
   });
 
+  it("has nodes that said when they were ready, and whose loops meet no page fault and no collection", async () => {
+    for (const { name, state, stats } of (await status()).nodes) {
+      expect(await ask(`systemctl show --property=Type --value rtnode@${name}`)).toBe("notify");
+      expect(state).toBe("active");
+      expect(stats).toMatchObject({ state: "running", minorFaults: 0, majorFaults: 0, collections: 0 });
+      expect(stats?.cycles).toBeGreaterThan(0);
+    }
+    expect(await ask("cd /run/rtnode && stat -c '%a %U' *.stats")).toBe("644 rtnode\n644 rtnode");
+  });
+
   it("runs nodes as rtnode, never as root, and without capabilities", async () => {
     for (const { pid } of (await status()).nodes) {
       expect(await ask(`stat -c %U /proc/${pid}`)).toBe("rtnode");

@@ -1,4 +1,5 @@
 import { execa } from "execa";
+import { dirname, join } from "node:path";
 import { rtkitResult } from "./cli.ts";
 
 /** One file of a build's result. */
@@ -31,6 +32,17 @@ interface Started {
   };
 }
 
+/** The part of a node's statistics that tests read. */
+export interface Stats {
+  readonly uniqueId: string;
+  readonly state: string;
+  readonly periodUs: number;
+  readonly cycles: number;
+  readonly minorFaults: number;
+  readonly majorFaults: number;
+  readonly collections: number;
+}
+
 /** `rtnodectl status --json`. */
 export interface BoardStatus {
   readonly release: string;
@@ -47,6 +59,8 @@ export interface BoardStatus {
     readonly noNewPrivileges: boolean;
     readonly effectiveCapabilities: string;
     readonly limits: Readonly<Record<string, { readonly soft: number | string; readonly hard: number | string }>>;
+    /** Missing where a node publishes none. */
+    readonly stats?: Stats;
     readonly threads: readonly {
       readonly tid: number;
       readonly name: string;
@@ -57,30 +71,60 @@ export interface BoardStatus {
   }[];
 }
 
+/** What a command on the board came to. */
+export interface Answer {
+  readonly status: number | undefined;
+  /** What it printed, errors too. */
+  readonly output: string;
+}
+
 /** A board that runs in QEMU. */
 export interface RunningBoard {
   readonly pid: number;
-  /** Runs a command over ssh, with the real client, and returns what it printed. Throws when it fails. */
+  /**
+   * Runs a command over ssh, with the real client, and returns what it printed. Throws when it fails. All share one
+   * connection: to make one takes an emulated board seconds.
+   */
   readonly ask: (command: string) => Promise<string>;
   /** The same, for commands that may fail. */
-  readonly tryAsk: (command: string) => Promise<{ status: number | undefined; output: string }>;
+  readonly tryAsk: (command: string) => Promise<Answer>;
+  /** Logs in anew for a command. */
+  readonly logIn: (command: string) => Promise<Answer>;
   readonly stop: () => Promise<void>;
 }
 
-/** Boots the last build of a project until all its nodes are active. */
-export async function bootBoard(project: string, board: string): Promise<RunningBoard> {
-  const args = ["run", "--project", project, "--board", board, "--detach", "--until", "ready"];
-  const { pid, ssh } = await rtkitResult<Started>(args);
+/** Boots the last build of a project until all its nodes are active, or until it answers over ssh. */
+export async function bootBoard(
+  project: string,
+  board: string,
+  until: "ready" | "ssh" = "ready",
+): Promise<RunningBoard> {
+  const ready = until === "ready" ? ["--until", "ready"] : [];
+  const { pid, ssh } = await rtkitResult<Started>([
+    "run",
+    "--project",
+    project,
+    "--board",
+    board,
+    "--detach",
+    ...ready,
+  ]);
   const options = ["-i", ssh.key, "-p", String(ssh.port), "-o", `UserKnownHostsFile=${ssh.knownHosts}`];
   const strict = ["-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-F", "none"];
-  const tryAsk = async (command: string): Promise<{ status: number | undefined; output: string }> => {
-    const where = `${ssh.user}@${ssh.host}`;
-    const { exitCode, all } = await execa("ssh", [...options, ...strict, where, command], { all: true, reject: false });
+  const where = `${ssh.user}@${ssh.host}`;
+  const logIn = async (command: string, more: readonly string[] = []): Promise<Answer> => {
+    const words = [...options, ...strict, ...more, where, command];
+    const { exitCode, all } = await execa("ssh", words, { all: true, reject: false });
     return { status: exitCode, output: all };
   };
+  // The first command leaves the connection to those that follow (ssh_config(5)); it ends with the machine.
+  const socket = join(dirname(ssh.key), "control");
+  const shared = ["-o", "ControlMaster=auto", "-o", "ControlPersist=yes", "-o", `ControlPath=${socket}`];
+  const tryAsk = (command: string): Promise<Answer> => logIn(command, shared);
   return {
     pid,
     tryAsk,
+    logIn: (command) => logIn(command),
     ask: async (command) => {
       const { status, output } = await tryAsk(command);
       if (status !== 0) throw new Error(`on the board: ${command}: exit status ${status}\n${output}`);
