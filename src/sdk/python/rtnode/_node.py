@@ -1,7 +1,6 @@
 """The life cycle of a node: init, run, finalize, and out."""
 
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -9,7 +8,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 
-from . import _process
+from . import _collector, _process
 from ._identity import identify
 from ._report import describe
 from ._runtime import runtime
@@ -108,6 +107,8 @@ class RTNode(BaseNode):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         runtime.stopping()
         last = self._call("finalize", self.finalize)
+        if self._looping:
+            self._say_garbage()
         # The first status that was not 0 is the one that counts.
         return status or last
 
@@ -126,17 +127,12 @@ class RTNode(BaseNode):
 
     def _in_critical_section(self):
         """`run` with the collector off; what it did nevertheless is counted and said afterwards."""
+        # Before `ready`, which shortens RLIMIT_RTTIME: a collection does not block.
+        _collector.put_away()
         error = runtime.ready()
         if error:
             self._say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
             return STATUS_SOFTWARE
-        enabled, threshold = gc.isenabled(), gc.get_threshold()
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        # Libraries switch the collector on again; without a threshold that changes nothing.
-        gc.set_threshold(0)
-        gc.callbacks.append(_count_collection)
         error = runtime.count_begin(self.identity.node)
         if error:
             self._say(f"statistics are not published: {os.strerror(-error)}")
@@ -144,17 +140,17 @@ class RTNode(BaseNode):
         self._looping = True
         status = self._call("run", self.run)
         summary = runtime.count_end()
-        gc.callbacks.remove(_count_collection)
-        if summary.collections or gc.isenabled():
+        if summary.collections or _collector.is_back():
             self._say(f"the collector was switched on in run and ran {summary.collections} times")
-        garbage = gc.collect()
-        runtime.count_garbage(garbage)
-        self._say(describe(summary, garbage))
-        gc.set_threshold(*threshold)
-        gc.unfreeze()
-        if enabled:
-            gc.enable()
+        self._say(describe(summary))
         return status
+
+    def _say_garbage(self):
+        # Many objects take long, and nothing is left that has to be in time.
+        _process.be_ordinary()
+        garbage = _collector.garbage()
+        if garbage:
+            self._say(f"{garbage} objects in cycles, which nothing frees while the collector is off")
 
     def _call(self, name, function):
         """A status, whatever the call does; an exception is reported once, here."""
@@ -191,8 +187,3 @@ class RTNode(BaseNode):
         runtime.limit_run_time()
         if self._interruptible:
             raise RuntimeError("ran longer without blocking than its rttime allows (SIGXCPU)")
-
-
-def _count_collection(phase, info):
-    if phase == "stop":
-        runtime.count_collection()
