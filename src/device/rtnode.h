@@ -2,7 +2,7 @@
  * librtnode.so for programs in C, and for the SDKs, which call the same functions: a loop on absolute time that counts
  * what disturbs it, a log that the loop may write to, systemd's readiness and watchdog, and topics between nodes.
  *
- * One loop and one log per process; all functions but rtnode_log belong to the main thread. Results are 0 or a number
+ * One loop and one log per process; all functions belong to one thread, the main one. Results are 0 or a number
  * that is said below, or -errno. Times are nanoseconds of CLOCK_MONOTONIC.
  */
 #ifndef RTNODE_H

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { scratchDir } from "../scratch.ts";
 import { compileWith } from "./compile.ts";
-import { answersOf } from "./driver.ts";
+import { answersOf, drive } from "./driver.ts";
 import { canTrace, withFault } from "./faults.ts";
 import type { Fault } from "./faults.ts";
 import { listen } from "./notify.ts";
@@ -126,6 +126,13 @@ describe.skipIf(!(await canTrace()))("a system call that fails is told to the ca
     });
   });
 
+  test("the log, poll(2) in the helper's thread too: ENOMEM", async () => {
+    const always = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=poll:error=ENOMEM", program];
+    const driver = drive(always);
+    for (const command of ["ready", "log a", "loop 1000000 0", "turns 100", "log b"]) await driver.tell(command);
+    expect(await driver.end()).toMatchObject({ status: 0, stderr: "" });
+  });
+
   test.each([
     { call: /^mkdir(at)?\(.*rtnode-/, error: "EROFS" },
     { call: /^(lstat|newfstatat)\(.*"\/dev\/shm\/rtnode-/, error: "EIO" },
@@ -139,7 +146,7 @@ describe.skipIf(!(await canTrace()))("a system call that fails is told to the ca
   });
 });
 
-describe.skipIf(!(await canTrace()))("before main, when memory is to be locked:", () => {
+describe.skipIf(!(await canTrace()) || process.getuid?.() !== 0)("before main, when memory is to be locked:", () => {
   const preload = { LD_PRELOAD: join(deviceDir, "librtnode.so"), RTNODE_LOCK: "strict" };
 
   test.each([
@@ -163,7 +170,7 @@ describe.skipIf(!(await canTrace()))("before main, when memory is to be locked:"
     for (const line of lines) expect(line.trimEnd()).toMatch(says);
   });
 
-  test.skipIf(process.getuid?.() !== 0)("a heap that cannot be had", async () => {
+  test("a heap that cannot be had", async () => {
     expect(await run(["/bin/echo", "started"], { ...preload, RTNODE_HEAP: "1000000000000000" })).toMatchObject({
       status: 125,
       stdout: "",

@@ -10,6 +10,7 @@ export interface Listener {
   readonly heard: () => string[];
   /** Waits until so many messages of this text came. */
   readonly hears: (text: string, count: number) => Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function until(met: () => boolean): Promise<void> {
@@ -28,6 +29,10 @@ export async function listen(name: string): Promise<Listener> {
   return {
     name,
     heard,
+    close: async () => {
+      child.kill("SIGKILL");
+      await child;
+    },
     hears: (text, count) => until(() => heard().filter((line) => line.endsWith(` ${text}`)).length >= count),
   };
 }

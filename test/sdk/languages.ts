@@ -106,7 +106,7 @@ if __name__ == "__main__":
 
 /** Of the SDK and of prelude.ts. */
 const NAMES =
-  "RTNode, PeriodicNode, Publisher, Subscriber, say, say_when, write, fail, when, pause, linger, identity_of, make, problem_of";
+  "RTNode, PeriodicNode, Publisher, Subscriber, say, say_when, write, fail, when, pause, burn, linger, identity_of, make, problem_of";
 
 let sdk: Promise<string> | undefined;
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { buildDevicePrograms, mayBeRealtime } from "../device/support.ts";
+import { buildDevicePrograms } from "../device/support.ts";
 import { languages } from "./languages.ts";
 import type { NodeText } from "./languages.ts";
 import type { Ended, Started } from "./support.ts";
@@ -77,27 +77,6 @@ describe.each(languages)("G5: signals in $name", ({ name, start, either }) => {
         exitCode: 0,
         stdout: "ready\nfinalized",
       });
-    });
-
-    test("SIGXCPU, the soft limit of rttime, becomes an exception in a step that never ends", async () => {
-      const step = "import os, signal\nos.kill(os.getpid(), signal.SIGXCPU)\nwhile True:\n    pass";
-      const { exitCode, stdout, stderr } = await (await start({ step })).ended;
-      expect({ exitCode, stdout }).toEqual({ exitCode: 70, stdout: "finalized" });
-      expect(stderr).toContain("ran longer without blocking than its rttime allows (SIGXCPU)");
-    });
-
-    test("a step that never ends leaves finalize all the time it needs", async ({ skip }) => {
-      if (!(await mayBeRealtime())) skip("no right to real-time policies");
-      const finalize = `
-import time
-end = time.thread_time() + 0.5
-while time.thread_time() < end:
-    pass
-say("finalized")
-return 0`;
-      const text = { options: { realtime: true, priority: 10 }, step: "while True:\n    pass", finalize };
-      const node = await start(text, { env: { RTNODE_RTTIME: "50000" } });
-      expect(await node.ended).toMatchObject({ exitCode: 70, stdout: "finalized" });
     });
   }
 });

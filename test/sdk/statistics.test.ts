@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ENDED, readStats, RUNNING } from "../device/stats-file.ts";
@@ -88,14 +88,5 @@ describe.each(languages)("statistics in $name", ({ start, either }) => {
     // Each of two steps of more than three periods is followed by at least three missed ones.
     if (overrun === "skip") expect(missed).toBeGreaterThanOrEqual(overruns);
     else expect(missed).toBe(overruns);
-  });
-
-  test("start-up over, RLIMIT_RTTIME is what the launcher was asked for", async () => {
-    const node = await start({ step: 'say_when(self.n == 5, "ready"); return 0' }, { env: { RTNODE_RTTIME: "5000" } });
-    await node.printed(/ready\n/);
-    const limits = readFileSync(`/proc/${node.pid}/limits`, "utf8");
-    node.kill("SIGTERM");
-    await node.ended;
-    expect(limits).toMatch(/^Max realtime timeout +5000 +10000 /m);
   });
 });

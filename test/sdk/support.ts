@@ -1,7 +1,7 @@
 import { build } from "esbuild";
 import { execa } from "execa";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, realpathSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { deviceDir } from "../device/support.ts";
 import { scratchDir } from "../scratch.ts";
@@ -76,6 +76,17 @@ export function writeProgram(name: string, text: string): string {
   const file = join(scratchDir("rtnode-sdk-"), name);
   writeFileSync(file, text);
   return file;
+}
+
+/** The Node.js in PATH that is not this one; undefined when there is none. Debian's, on a Debian that has it. */
+export function otherNode(): string | undefined {
+  return (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "node"))
+    .find(
+      (file) =>
+        existsSync(file) && realpathSync(file) !== realpathSync(process.execPath) && !file.startsWith(rtkitRoot),
+    );
 }
 
 /** The words that run a Python file. */

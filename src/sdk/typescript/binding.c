@@ -11,13 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../device/rtnode.h"
 
 enum { MAX_ARGUMENTS = 5, MAX_TOPICS = 256, MAX_LINE = 4096, MAX_LAYOUT = 4096 };
 
-static volatile sig_atomic_t stop_requested;
+static volatile sig_atomic_t stop_requested, in_loop;
 static struct sigaction chained[NSIG];
 
 /* A topic with the memory of its typed arrays: the record, and when it was published. */
@@ -95,6 +96,7 @@ static napi_value count_begin(napi_env env, napi_callback_info info)
     if (!arguments(env, info, 2, values) || !string(env, values[0], name, sizeof name) ||
         !string(env, values[1], identity, sizeof identity))
         return NULL;
+    in_loop = 1;
     return small(env, rtnode_count_begin(name, identity));
 }
 
@@ -107,6 +109,7 @@ static napi_value count_end(napi_env env, napi_callback_info info)
     struct rtnode_summary s;
     if (!arguments(env, info, 1, values) || !keep_array(env, values[0], napi_float64_array, &data, &length))
         return NULL;
+    in_loop = 0;
     int error = rtnode_count_end(&s);
     const double members[] = {
         (double)s.cycles,       (double)s.overruns,   (double)s.minor_faults, (double)s.major_faults,
@@ -204,14 +207,36 @@ static void on_signal(int number)
         previous(number);
 }
 
-/* catchSignals(): SIGTERM and SIGINT set the stop flag at once; Node's own handler still hears them later. */
+/*
+ * SIGXCPU: the main thread ran longer without blocking than RLIMIT_RTTIME allows. Nothing can end a loop in JavaScript but
+ * the signal itself. Beside the loop there is time: blocking starts the limit anew, and the kernel has raised it by a second.
+ */
+static void on_runaway(int number)
+{
+    int before = errno;
+    if (in_loop) {
+        signal(number, SIG_DFL);
+        raise(number);
+    } else {
+        const struct timespec nap = {.tv_nsec = 1000000};
+        nanosleep(&nap, NULL);
+        (void)rtnode_limit_run_time();
+    }
+    errno = before;
+}
+
+/*
+ * catchSignals(): SIGTERM and SIGINT set the stop flag at once, and Node's own handler still hears them later; SIGXCPU ends
+ * the loop alone.
+ */
 static napi_value catch_signals(napi_env env, napi_callback_info info)
 {
     (void)info;
     static bool caught;
     /* Without SA_RESTART: the sleep ends. */
-    struct sigaction action = {.sa_handler = on_signal};
-    if (!caught && (sigaction(SIGTERM, &action, &chained[SIGTERM]) || sigaction(SIGINT, &action, &chained[SIGINT])))
+    struct sigaction action = {.sa_handler = on_signal}, runaway = {.sa_handler = on_runaway, .sa_flags = SA_RESTART};
+    if (!caught && (sigaction(SIGTERM, &action, &chained[SIGTERM]) || sigaction(SIGINT, &action, &chained[SIGINT]) ||
+                    sigaction(SIGXCPU, &runaway, NULL)))
         return small(env, -errno);
     caught = true;
     return small(env, 0);

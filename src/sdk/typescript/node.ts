@@ -122,12 +122,11 @@ export abstract class RTNode extends BaseNode {
     const collections = addon?.watchCollections() ?? 0;
     if (collections !== 0) say(`V8's collections are not counted: ${errorName(collections)}`);
     // V8's collector cannot be switched off: collect what start-up left behind (twice: the second takes what the first
-    // one's callbacks freed). Needs --expose-gc.
+    // one's callbacks freed). Needs --expose-gc. Before `ready`, which shortens RLIMIT_RTTIME: this does not block.
     globalThis.gc?.();
     globalThis.gc?.();
     // After them: V8 has kept no room, and takes a new page (a system call, and 127 faults) for what comes first.
     if (addon !== undefined) rehearse(addon);
-    // The loop's bound on running without blocking holds from here: collecting may take longer.
     const ready = addon?.ready() ?? 0;
     if (ready !== 0) {
       say(`rtnode_ready: ${errorName(ready)}: RLIMIT_RTTIME or the notice to systemd failed`);

@@ -35,6 +35,13 @@ def write(text, times):
     sys.stdout.write(text * times)
 
 
+def burn(ms):
+    """Computes, and does not block."""
+    end = time.monotonic() + ms / 1000
+    while time.monotonic() < end:
+        pass
+
+
 def linger():
     """Waits much longer than a test does, as a device that does not answer; 0."""
     time.sleep(600)

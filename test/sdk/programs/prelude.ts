@@ -31,6 +31,12 @@ export function write(text: string, times: number): void {
   process.stdout.write(text.repeat(times));
 }
 
+/** Computes, and does not block. */
+export function burn(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}
+
 /** Waits much longer than a test does, as a device that does not answer; 0. */
 export function linger(): Promise<Status> {
   return new Promise((done) => setTimeout(() => done(0), 600_000));

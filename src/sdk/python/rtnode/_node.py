@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -12,7 +11,7 @@ from abc import ABC, abstractmethod
 from types import FrameType
 from typing import Callable, NoReturn
 
-from . import _process
+from . import _collector, _process
 from ._identity import identify
 from ._report import describe
 from ._runtime import Library, runtime
@@ -114,6 +113,8 @@ class RTNode(BaseNode):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         runtime.stopping()
         last = self.__call("finalize", self.finalize)
+        if self.__looping:
+            self.__say_garbage()
         # The first status that was not 0 is the one that counts.
         return status or last
 
@@ -132,14 +133,8 @@ class RTNode(BaseNode):
 
     def __in_critical_section(self) -> int:
         """`run` with the collector off; what it did nevertheless is counted and said afterwards."""
-        enabled, threshold = gc.isenabled(), gc.get_threshold()
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        # Libraries switch the collector on again; without a threshold that changes nothing.
-        gc.set_threshold(0)
-        gc.callbacks.append(_count_collection)
-        # The loop's bound on running without blocking holds from here: collecting may take longer.
+        # Before `ready`, which shortens RLIMIT_RTTIME: a collection does not block.
+        _collector.put_away()
         error = runtime.ready()
         if error:
             self.__say(f"rtnode_ready: {os.strerror(-error)}: RLIMIT_RTTIME or the notice to systemd failed")
@@ -151,17 +146,17 @@ class RTNode(BaseNode):
         self.__looping = True
         status = self.__call("run", self.run)
         summary = runtime.count_end()
-        gc.callbacks.remove(_count_collection)
-        if summary.collections or gc.isenabled():
+        if summary.collections or _collector.is_back():
             self.__say(f"the collector was switched on in run and ran {summary.collections} times")
-        garbage = gc.collect()
-        runtime.count_garbage(garbage)
-        self.__say(describe(summary, garbage))
-        gc.set_threshold(*threshold)
-        gc.unfreeze()
-        if enabled:
-            gc.enable()
+        self.__say(describe(summary))
         return status
+
+    def __say_garbage(self) -> None:
+        # Many objects take long, and nothing is left that has to be in time.
+        _process.be_ordinary()
+        garbage = _collector.garbage()
+        if garbage:
+            self.__say(f"{garbage} objects in cycles, which nothing frees while the collector is off")
 
     def __call(self, name: str, function: Callable[[], int]) -> int:
         """A status, whatever the call does; an exception is reported once, here."""
@@ -196,8 +191,3 @@ class RTNode(BaseNode):
         runtime.limit_run_time()
         if self.__interruptible:
             raise RuntimeError("ran longer without blocking than its rttime allows (SIGXCPU)")
-
-
-def _count_collection(phase: str, info: dict[str, int]) -> None:
-    if phase == "stop":
-        runtime.count_collection()

@@ -49,6 +49,14 @@ def _set_policy(policy: str, priority: int) -> str | None:
     return None if _scheduling() == (policy, priority) else f"policy {policy} did not stick"
 
 
+def be_ordinary() -> None:
+    """Gives up a real-time policy, and its RLIMIT_RTTIME with it."""
+    # Where there is no such policy there is nothing to give up.
+    with contextlib.suppress(OSError, AttributeError):
+        # Without the flag it would be a request for more rights (sched(7)).
+        os.sched_setscheduler(0, _POLICIES["other"] | _RESET_ON_FORK, os.sched_param(0))
+
+
 def missing(policy: str, priority: int) -> list[str]:
     """What a real-time node has not got, as phrases; empty when it has all."""
     if not hasattr(os, "sched_setscheduler"):

@@ -9,7 +9,7 @@ def _times(what: str, times: Times) -> str:
     return f"{what} p50 {times.p50:.0f}, p99 {times.p99:.0f}, max {times.max:.0f} µs"
 
 
-def describe(summary: Summary, garbage: int) -> str:
+def describe(summary: Summary) -> str:
     """What `node.py` says when it ends; the TypeScript SDK says the same."""
     counts = (
         (summary.minor_faults, "minor faults"),
@@ -22,6 +22,4 @@ def describe(summary: Summary, garbage: int) -> str:
     if summary.execution.max:
         parts += [_times("wake-up", summary.wakeup), _times("step", summary.execution)]
     parts.append(", ".join(f"{count} {name}" for count, name in counts if count is not None))
-    if garbage:
-        parts.append(f"{garbage} objects in cycles, which nothing frees while the collector is off")
     return "; ".join(parts)
