@@ -29,6 +29,7 @@ interface Started {
     readonly user: string;
     readonly key: string;
     readonly knownHosts: string;
+    readonly config: string;
   };
 }
 
@@ -81,6 +82,8 @@ export interface Answer {
 /** A board that runs in QEMU. */
 export interface RunningBoard {
   readonly pid: number;
+  /** The ssh configuration that `rtkit run` wrote; the board's name in it is `board`. */
+  readonly sshConfig: string;
   /**
    * Runs a command over ssh, with the real client, and returns what it printed. Throws when it fails. All share one
    * connection: to make one takes an emulated board seconds.
@@ -123,6 +126,7 @@ export async function bootBoard(
   const tryAsk = (command: string): Promise<Answer> => logIn(command, shared);
   return {
     pid,
+    sshConfig: ssh.config,
     tryAsk,
     logIn: (command) => logIn(command),
     ask: async (command) => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bootBoard, type Built, type RunningBoard } from "./board.ts";
 import { checkBoard } from "./board-checks.ts";
+import { checkDeploy } from "./deploy-checks.ts";
 import { rtkitResult } from "./cli.ts";
 import { checkImage } from "./image-checks.ts";
 
@@ -26,6 +27,10 @@ describe("the arm example on qemu-x86_64", () => {
 
     it("gives the devices of an I2C bus (q35's SMBus) to group i2c", async () => {
       expect(await board.ask("stat -c '%G %a' /dev/i2c-0")).toBe("i2c 660");
+    });
+
+    describe("with changed nodes deployed to it", () => {
+      checkDeploy(() => board, "qemu-x86_64");
     });
   });
 });
