@@ -31,10 +31,10 @@ describe.each(languages)("rttime in $name", (language) => {
   describe.skipIf(!realtime)("for a real-time node", () => {
     test("does not end it while what init made is collected", async () => {
       const init = either(
-        "self.kept = [[i] for i in range(300000)]; return 0",
-        "self.kept = Array.from({ length: 300_000 }, (_, i) => [i]); return 0",
+        "self.kept = [[i] for i in range(600000)]; return 0",
+        "self.kept = Array.from({ length: 600_000 }, (_, i) => [i]); return 0",
       );
-      const ended = await end(language, { init, step: "return when(self.n == 3, 3)" }, "3000");
+      const ended = await end(language, { init, step: "return when(self.n == 3, 3)" }, "10000");
       expect(ended).toMatchObject({ exitCode: 3, stdout: "finalized" });
     });
 
