@@ -34,13 +34,15 @@ export function checkDeploy(board: () => RunningBoard, boardName: string): void 
     project = join(scratchDir("rtkit-deploy-"), "robot");
     const filter = (path: string): boolean => !path.endsWith("/out");
     await cp(join(rtkitRoot, "examples", "arm"), project, { recursive: true, filter });
+    const file = join(project, "rtkit.yaml");
+    await writeFile(file, (await readFile(file, "utf8")).replace(/^board: .*$/m, `board: ${boardName}`));
     controller = join(project, "nodes", "controller.py");
     first = (await status()).release;
   });
 
   async function deploy(): Promise<{ run: CliRun; result: Deployed | undefined }> {
     const where = ["--ssh-config", board().sshConfig, "--host", "board"];
-    const run = await rtkit(["deploy", "--project", project, "--board", boardName, ...where, ...PATIENCE]);
+    const run = await rtkit(["deploy", "--project", project, ...where, ...PATIENCE]);
     const line = run.lines.find(({ type }) => type === "result") as unknown as { targets: Deployed[] } | undefined;
     return { run, result: line?.targets[0] };
   }
