@@ -32,8 +32,10 @@ export function checkDeploy(board: () => RunningBoard, boardName: string): void 
 
   beforeAll(async () => {
     project = join(scratchDir("rtkit-deploy-"), "robot");
-    const filter = (path: string): boolean => !path.endsWith("/out");
-    await cp(join(rtkitRoot, "examples", "arm"), project, { recursive: true, filter });
+    await cp(join(rtkitRoot, "examples", "arm"), project, {
+      recursive: true,
+      filter: (path) => !path.endsWith("/out"),
+    });
     const file = join(project, "rtkit.yaml");
     await writeFile(file, (await readFile(file, "utf8")).replace(/^board: .*$/m, `board: ${boardName}`));
     controller = join(project, "nodes", "controller.py");

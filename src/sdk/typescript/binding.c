@@ -8,73 +8,19 @@
 #include <js_native_api.h>
 #include <node_api.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../../device/rtnode.h"
+#include "binding-topics.h"
+#include "binding-values.h"
 
-enum { MAX_ARGUMENTS = 5, MAX_TOPICS = 256, MAX_LINE = 4096, MAX_LAYOUT = 4096 };
+enum { MAX_LINE = 4096 };
 
 static volatile sig_atomic_t stop_requested, in_loop;
 static struct sigaction chained[NSIG];
-
-/* A topic with the memory of its typed arrays: the record, and when it was published. */
-static struct {
-    struct rtnode_topic *topic;
-    void *record;
-    double *published;
-} topics[MAX_TOPICS];
-static int topic_count;
-
-static napi_value small(napi_env env, int value)
-{
-    napi_value result = NULL;
-    napi_create_int32(env, value, &result);
-    return result;
-}
-
-static bool arguments(napi_env env, napi_callback_info info, size_t wanted, napi_value *values)
-{
-    size_t count = MAX_ARGUMENTS;
-    if (napi_get_cb_info(env, info, &count, values, NULL, NULL) == napi_ok && count == wanted)
-        return true;
-    napi_throw_type_error(env, NULL, "rtnode: wrong number of arguments");
-    return false;
-}
-
-static bool integer(napi_env env, napi_value value, int32_t *result)
-{
-    if (napi_get_value_int32(env, value, result) == napi_ok)
-        return true;
-    napi_throw_type_error(env, NULL, "rtnode: not a number");
-    return false;
-}
-
-/* A text that fits; a longer one would be cut off without a word, so its length is asked for first. */
-static bool string(napi_env env, napi_value value, char *text, size_t size)
-{
-    size_t length = 0;
-    if (napi_get_value_string_utf8(env, value, NULL, 0, &length) == napi_ok && length < size &&
-        napi_get_value_string_utf8(env, value, text, size, &length) == napi_ok)
-        return true;
-    napi_throw_type_error(env, NULL, "rtnode: not a text, or too long");
-    return false;
-}
-
-/* The memory of a typed array, kept for good. It must not move: the array has an ArrayBuffer of its own. */
-static bool keep_array(napi_env env, napi_value value, napi_typedarray_type type, void **data, size_t *length)
-{
-    napi_typedarray_type got;
-    napi_ref reference;
-    if (napi_get_typedarray_info(env, value, &got, length, data, NULL, NULL) == napi_ok && got == type &&
-        napi_create_reference(env, value, 1, &reference) == napi_ok)
-        return true;
-    napi_throw_type_error(env, NULL, "rtnode: not the typed array that is needed");
-    return false;
-}
 
 static napi_value ready(napi_env env, napi_callback_info info)
 {
@@ -258,70 +204,6 @@ static napi_value leave(napi_env env, napi_callback_info info)
     rtnode_flush();
     fflush(NULL);
     _exit(status);
-}
-
-/* topicOpen(name, layout, record: Uint8Array, published: Float64Array, role): a number that stands for it. */
-static napi_value topic_open(napi_env env, napi_callback_info info)
-{
-    napi_value values[MAX_ARGUMENTS];
-    char name[256], layout[MAX_LAYOUT];
-    void *record, *published;
-    size_t size, count;
-    int32_t role;
-    if (!arguments(env, info, 5, values) || !string(env, values[0], name, sizeof name) ||
-        !string(env, values[1], layout, sizeof layout) ||
-        !keep_array(env, values[2], napi_uint8_array, &record, &size) ||
-        !keep_array(env, values[3], napi_float64_array, &published, &count) || !integer(env, values[4], &role))
-        return NULL;
-    if (topic_count == MAX_TOPICS || count < 1)
-        return small(env, topic_count == MAX_TOPICS ? -ENOSPC : -EINVAL);
-    int error = rtnode_topic_open(&topics[topic_count].topic, name, layout, size, (enum rtnode_role)role);
-    if (error)
-        return small(env, error);
-    topics[topic_count].record = record;
-    topics[topic_count].published = published;
-    return small(env, topic_count++);
-}
-
-static bool opened(napi_env env, napi_callback_info info, int32_t *topic)
-{
-    napi_value values[MAX_ARGUMENTS];
-    if (!arguments(env, info, 1, values) || !integer(env, values[0], topic))
-        return false;
-    if (*topic >= 0 && *topic < topic_count && topics[*topic].topic)
-        return true;
-    napi_throw_range_error(env, NULL, "rtnode: no such topic");
-    return false;
-}
-
-/* publish(topic): the record's memory, as it is now. */
-static napi_value publish(napi_env env, napi_callback_info info)
-{
-    int32_t topic;
-    return opened(env, info, &topic) ? small(env, rtnode_publish(topics[topic].topic, topics[topic].record)) : NULL;
-}
-
-/* receive(topic): into the record's memory; 1, 0 or -errno as rtnode_receive. */
-static napi_value receive(napi_env env, napi_callback_info info)
-{
-    int32_t topic;
-    if (!opened(env, info, &topic))
-        return NULL;
-    uint64_t published = 0;
-    int result = rtnode_receive(topics[topic].topic, topics[topic].record, &published);
-    if (result >= 0)
-        *topics[topic].published = (double)published;
-    return small(env, result);
-}
-
-static napi_value topic_close(napi_env env, napi_callback_info info)
-{
-    int32_t topic;
-    if (!opened(env, info, &topic))
-        return NULL;
-    rtnode_topic_close(topics[topic].topic);
-    topics[topic].topic = NULL;
-    return small(env, 0);
 }
 
 NAPI_MODULE_INIT()
