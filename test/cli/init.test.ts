@@ -1,10 +1,11 @@
 import * as fc from "fast-check";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { initProject, projectName } from "../../src/cli/init.ts";
 import { loadProject } from "../../src/config/load.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
 import { buildDevicePrograms } from "../device/support.ts";
 import { bundle, startPython, startTypeScript } from "../sdk/support.ts";
 
@@ -44,7 +45,9 @@ it("fills an empty folder and leaves it where it is", async () => {
   const before = await stat(dir);
   await initProject(dir);
   expect((await stat(dir)).ino).toBe(before.ino);
-  expect((await readdir(dir)).toSorted()).toEqual([".gitignore", "README.md", "nodes", "rtkit.yaml"]);
+  expect((await readdir(dir)).toSorted()).toEqual([".gitignore", "README.md", "node_modules", "nodes", "rtkit.yaml"]);
+  // The SDK under its name, for editors and for `node nodes/logger.ts`.
+  expect(await readlink(join(dir, "node_modules", "rtnode"))).toBe(join(rtkitRoot, "src", "sdk", "typescript"));
 });
 
 it("refuses a folder that holds something, and changes nothing", async () => {
