@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { scheduling } from "../device/support.ts";
-import type { RunningBoard, Stats } from "./board.ts";
+import type { BoardStatus, RunningBoard } from "./board.ts";
 
 /** What tests read of a unit, by systemctl's names (systemd.service(5), org.freedesktop.systemd1(5)). */
 const PROPERTIES = [
@@ -31,6 +31,9 @@ export interface Thread {
   readonly cpus: string;
 }
 
+/** `rt-launch show --json`, which the status of a board has for each node. */
+type Shown = Pick<BoardStatus["nodes"][number], "policy" | "priority" | "cpus" | "stats">;
+
 /** The nodes of a board whose user may be root, by their names. */
 export interface Nodes {
   /** Starts nodes, and returns when each of them is ready or has failed. */
@@ -48,8 +51,8 @@ export interface Nodes {
   readonly said: (name: string, line: RegExp) => Promise<RegExpExecArray>;
   /** The threads of a process, the main one first, from /proc. */
   readonly threads: (pid: string) => Promise<readonly Thread[]>;
-  /** The statistics of a node that runs. */
-  readonly stats: (name: string) => Promise<Stats | undefined>;
+  /** What the launcher says of a node that runs. */
+  readonly shown: (name: string) => Promise<Shown>;
 }
 
 /** Between two looks, ms, and how many: an emulated board may need minutes. */
@@ -111,9 +114,9 @@ export function nodesOf(board: RunningBoard): Nodes {
         const matches = (await log(name)).map((text) => line.exec(text));
         return matches.find((match) => match !== null) ?? undefined;
       }),
-    stats: async (name) => {
-      const shown = await board.ask(`/usr/lib/rtnode/rt-launch show --json ${(await state(name)).MainPID}`);
-      return (JSON.parse(shown) as { readonly stats?: Stats }).stats;
+    shown: async (name) => {
+      const { MainPID } = await state(name);
+      return JSON.parse(await board.ask(`/usr/lib/rtnode/rt-launch show --json ${MainPID}`)) as Shown;
     },
     threads: async (pid) => {
       const each = 'cat "$task/stat"; grep Cpus_allowed_list: "$task/status"';

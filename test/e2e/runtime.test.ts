@@ -4,7 +4,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { scratchDir } from "../scratch.ts";
-import { bootBoard, type BoardStatus, type RunningBoard } from "./board.ts";
+import { bootBoard, type RunningBoard } from "./board.ts";
 import { rtkitResult } from "./cli.ts";
 import { hasEnded, KILLED, nodesOf, type NodeState, type Nodes } from "./nodes.ts";
 
@@ -25,8 +25,6 @@ async function makeProject(): Promise<string> {
 
 let board: RunningBoard;
 let nodes: Nodes;
-/** What the board said of all nodes while the loops ran. */
-let status: BoardStatus;
 
 beforeAll(async () => {
   const project = await makeProject();
@@ -38,7 +36,6 @@ beforeAll(async () => {
   await board.ask("sudo touch /run/runtime-test");
   // They run through a hundred thousand cycles while the others are looked at.
   await nodes.start("loop-python", "loop-typescript");
-  status = JSON.parse(await board.ask("/usr/lib/rtnode/rtnodectl status --json")) as BoardStatus;
 });
 afterAll(async () => board?.stop());
 
@@ -60,14 +57,14 @@ describe.each(LOOPS)("a periodic node in $language at 1 kHz", ({ name, policy, w
     expect(await board.ask(`grep VmLck /proc/${MainPID}/status`)).toMatch(/VmLck:\s+[1-9]\d+ kB/);
   });
 
-  it("has the same settings, its identity and its statistics in the status, for everybody", async () => {
-    const node = status.nodes.find((candidate) => candidate.name === name);
-    expect(node).toMatchObject({ state: "active", policy: word, priority, cpus });
-    expect(node?.stats).toMatchObject({ state: "running", periodUs: 1000 });
-    expect(node?.stats?.cycles).toBeGreaterThan(0);
+  it("has the same settings, its identity and its statistics in what the launcher shows, to everybody", async () => {
+    const node = await nodes.shown(name);
+    expect(node).toMatchObject({ policy: word, priority, cpus });
+    expect(node.stats).toMatchObject({ state: "running", periodUs: 1000 });
+    expect(node.stats?.cycles).toBeGreaterThan(0);
     const [, uniqueId, platformId] = await nodes.said(name, /: is (\S+) on (\S+)$/);
     expect(uniqueId).toMatch(new RegExp(`^[0-9a-f-]{36}:${name}:([0-9a-f]{2}:){5}[0-9a-f]{2}$`));
-    expect(node?.stats?.uniqueId).toBe(uniqueId);
+    expect(node.stats?.uniqueId).toBe(uniqueId);
     expect(await board.ask("cat /etc/machine-id")).toBe(platformId);
   });
 });
@@ -152,7 +149,7 @@ describe("systemd", () => {
     expect(await nodes.state("slow-start")).toMatchObject({ ActiveState: "activating", SubState: "start" });
     await board.ask("sudo systemctl kill --signal=USR1 rtnode@slow-start");
     await nodes.until("slow-start", ({ ActiveState }) => ActiveState === "active");
-    expect(await nodes.stats("slow-start")).toMatchObject({ state: "running" });
+    expect((await nodes.shown("slow-start")).stats).toMatchObject({ state: "running" });
   });
 
   it("ends a node whose step hangs, by the watchdog, and leaves one alone whose loop goes on", async () => {
@@ -229,7 +226,7 @@ describe("a node in C", () => {
     const [main, ...helpers] = await nodes.threads(MainPID);
     expect(main).toEqual({ policy: FIFO, priority: 20, cpus: "0-1" });
     expect(helpers).toEqual([{ policy: OTHER, priority: 0, cpus: "0-1" }]);
-    expect(await nodes.stats("native")).toMatchObject({ state: "running", periodUs: 1000 });
+    expect((await nodes.shown("native")).stats).toMatchObject({ state: "running", periodUs: 1000 });
     await board.ask("sudo systemctl stop rtnode@native");
     expect(await nodes.state("native")).toMatchObject({ Result: "success", ExecMainStatus: "0" });
     await nodes.said("native", /^native: [1-9]\d* cycles, 0 minor faults, 0 major faults$/);
@@ -248,7 +245,7 @@ describe("after a hundred thousand cycles at 1 kHz", () => {
   it.each(LOOPS)("the node in $language has had no page fault and no collection", async ({ name }) => {
     await nodes.said(name, /: 100000 cycles/);
     const none = { minorFaults: 0, majorFaults: 0, collections: 0 };
-    expect(await nodes.stats(name)).toMatchObject({ state: "running", ...none });
+    expect((await nodes.shown(name)).stats).toMatchObject({ state: "running", ...none });
     await board.ask(`sudo systemctl stop rtnode@${name}`);
     expect(await nodes.state(name)).toMatchObject({ Result: "success", ExecMainStatus: "0", NRestarts: "0" });
     const [, cycles, faults, major, collections] = await nodes.said(
