@@ -96,22 +96,20 @@ export interface RunningBoard {
   readonly stop: () => Promise<void>;
 }
 
-/** Boots the last build of a project until all its nodes are active, or until it answers over ssh. */
+/**
+ * Boots the last build of a project until all its nodes are active, or until it answers over ssh. With `disk` it keeps what
+ * the machine writes in that file.
+ */
 export async function bootBoard(
   project: string,
   board: string,
   until: "ready" | "ssh" = "ready",
+  { disk, env }: { readonly disk?: string; readonly env?: Record<string, string> } = {},
 ): Promise<RunningBoard> {
-  const ready = until === "ready" ? ["--until", "ready"] : [];
-  const { pid, ssh } = await rtkitResult<Started>([
-    "run",
-    "--project",
-    project,
-    "--board",
-    board,
-    "--detach",
-    ...ready,
-  ]);
+  const words = ["run", "--project", project, "--board", board, "--detach"];
+  if (until === "ready") words.push("--until", "ready");
+  if (disk !== undefined) words.push("--disk", disk);
+  const { pid, ssh } = await rtkitResult<Started>(words, env);
   const options = ["-i", ssh.key, "-p", String(ssh.port), "-o", `UserKnownHostsFile=${ssh.knownHosts}`];
   const strict = ["-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-F", "none"];
   const where = `${ssh.user}@${ssh.host}`;
