@@ -106,10 +106,10 @@ export async function bootBoard(
   until: "ready" | "ssh" = "ready",
   { disk, env }: { readonly disk?: string; readonly env?: Record<string, string> } = {},
 ): Promise<RunningBoard> {
-  const words = ["run", "--project", project, "--board", board, "--detach"];
-  if (until === "ready") words.push("--until", "ready");
-  if (disk !== undefined) words.push("--disk", disk);
-  const { pid, ssh } = await rtkitResult<Started>(words, env);
+  const run = ["run", "--project", project, "--board", board, "--detach"];
+  if (until === "ready") run.push("--until", "ready");
+  if (disk !== undefined) run.push("--disk", disk);
+  const { pid, ssh } = await rtkitResult<Started>(run, env);
   const options = ["-i", ssh.key, "-p", String(ssh.port), "-o", `UserKnownHostsFile=${ssh.knownHosts}`];
   const strict = ["-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-F", "none"];
   const where = `${ssh.user}@${ssh.host}`;
