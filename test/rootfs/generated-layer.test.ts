@@ -28,6 +28,7 @@ const project = (firmware: Firmware): Project => ({
     snapshot: null,
     node: null,
     authorizedKeys: ["ssh-ed25519 AAAA a", "ssh-ed25519 BBBB b"],
+    signers: [],
     overlays: [],
   },
   nodes: [],
