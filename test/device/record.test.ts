@@ -203,7 +203,7 @@ describe("a record", () => {
       stderr: expect.stringContaining(reason),
     });
     expect(current()).toBe(FIRST.id);
-    expect(readdirSync(join(root, "run"))).toEqual([]);
+    expect(readdirSync(join(root, "run"))).toEqual(["rtnodectl.lock"]);
   });
 
   test("is not kept when nothing would lead back", async () => {
