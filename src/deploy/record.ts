@@ -81,9 +81,12 @@ export interface SealedRecord {
 
 /** What `rtnodectl activate` and `rollback` read on standard input. */
 export function recordStream({ record, signature }: SealedRecord): Buffer {
-  const part = (word: string, text: string): string => `${word} ${Buffer.byteLength(text)}\n${text}`;
-  const parts = [part("RECORD", formatRecord(record)), ...(signature === null ? [] : [part("SIGNATURE", signature)])];
-  return Buffer.from(`${parts.join("")}END\n`);
+  const sealed = signature === null ? "" : part("SIGNATURE", signature);
+  return Buffer.from(`${part("RECORD", formatRecord(record))}${sealed}END\n`);
+}
+
+function part(word: string, text: string): string {
+  return `${word} ${Buffer.byteLength(text)}\n${text}`;
 }
 
 /** A record in one line for people. */

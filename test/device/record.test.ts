@@ -13,6 +13,7 @@ import { utimesSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { exec } from "../../src/core/exec.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { formatRecord, recordStream, type DeployRecord } from "../../src/deploy/record.ts";
 import { releaseStream } from "../../src/deploy/stream.ts";
@@ -72,7 +73,7 @@ const statusOf = async (): Promise<Record<string, unknown>> =>
 /** What ssh-keygen says with a key: the signature of a text. */
 async function sign(text: string, key = "release", namespace = "rtkit-release"): Promise<string> {
   const words = ["-Y", "sign", "-n", namespace, "-f", join(keys, key)];
-  return (await execa("ssh-keygen", words, { input: text, stripFinalNewline: false, stderr: "ignore" })).stdout;
+  return (await exec("ssh-keygen", words, { input: text })).stdout;
 }
 
 /** A signed order's standard input. */
@@ -91,13 +92,13 @@ function requireSignatures(): void {
 async function verifyByHand(id: string): Promise<string> {
   const [signers, signature] = [join(root, "etc/rtnode/allowed_signers"), opt(`releases/${id}/record.sig`)];
   const words = ["-Y", "verify", "-f", signers, "-I", "release", "-n", "rtkit-release", "-s", signature];
-  return (await execa("ssh-keygen", words, { input: kept(id) ?? "" })).stdout;
+  return (await exec("ssh-keygen", words, { input: kept(id) ?? "" })).stdout;
 }
 
 beforeAll(async () => {
   keys = scratchDir("rtnode-keys-");
   for (const key of ["release", "other"]) {
-    await execa("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", key, "-f", join(keys, key)]);
+    await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", key, "-f", join(keys, key)]);
   }
 });
 
@@ -218,6 +219,11 @@ describe("a record", () => {
   });
 });
 
+/** A text with another character at a place. */
+function flipped(text: string, at: number): string {
+  return `${text.slice(0, at)}${text[at] === "A" ? "B" : "A"}${text.slice(at + 1)}`;
+}
+
 describe("a board with signers", () => {
   beforeEach(requireSignatures);
 
@@ -226,9 +232,6 @@ describe("a board with signers", () => {
     expect(await statusOf()).toMatchObject({ release: SECOND.id, signed: true, newestRecord: RECORD.time });
     expect(await verifyByHand(SECOND.id)).toContain('Good "rtkit-release" signature for release');
   });
-
-  const flipped = (text: string, at: number): string =>
-    `${text.slice(0, at)}${text[at] === "A" ? "B" : "A"}${text.slice(at + 1)}`;
 
   test.each<[string, () => Promise<string | Buffer>, string]>([
     ["no record", async () => "", "there is no record"],

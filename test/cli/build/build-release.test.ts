@@ -29,7 +29,7 @@ const HOST_PYTHON = '#!/bin/sh\nshift 6\nexec python3 "$@"\n';
 let context: Watched;
 let dir: string;
 /** The output of the step `tools`. */
-let tools: StepOutput;
+let toolsOutput: StepOutput;
 beforeEach(async () => {
   vi.stubEnv("RTKIT_DEBIAN_MIRROR", SOURCES.mirror.archive);
   dir = await temporaryFolder();
@@ -59,7 +59,7 @@ async function robot(files: Files, entries: Readonly<Record<string, string>>): P
   await writeFile(lockPath(dir), printLock(withBoard(undefined, "bench", lockOf(project))));
   const triplet = { amd64: "x86_64-linux-gnu", arm64: "aarch64-linux-gnu" }[requireHostArchitecture()];
   const loader = { amd64: "ld-linux-x86-64.so.2", arm64: "ld-linux-aarch64.so.1" }[requireHostArchitecture()];
-  tools = await seed(makeTools(project), {
+  toolsOutput = await seed(makeTools(project), {
     [`tree/usr/lib/${triplet}/${loader}`]: HOST_PYTHON,
     "tree/usr/bin/python3": "",
   });
@@ -69,12 +69,12 @@ async function robot(files: Files, entries: Readonly<Record<string, string>>): P
 /** What the project asks for, with one package for all of it. */
 function lockOf(project: Project): BoardLock {
   const demand = packageDemand(project);
-  const set = (wanted: readonly string[]): BoardLock["base"] => ({ wanted, packages: [lockedPackage("libc6")] });
-  const toolSet = set(demand.tools);
+  const packages = [lockedPackage("libc6")];
+  const tools = { wanted: demand.tools, packages };
   return boardLock({
-    base: set(demand.base),
+    base: { wanted: demand.base, packages },
     project: { wanted: demand.project, packages: [] },
-    tools: { amd64: toolSet, arm64: toolSet },
+    tools: { amd64: tools, arm64: tools },
   });
 }
 
@@ -96,7 +96,7 @@ async function seedImage(project: Project, modules: readonly string[]): Promise<
   const lock = lockOf(project);
   const options = { lock, sources: SOURCES, sysusers: "", emulate: false };
   const packages = await seed(await baseStep(options, makeTools(project)), { "packages.tar": "" });
-  const step = contentsStep(project.board, packages, openTools(tools, sourceDateEpoch(lock)));
+  const step = contentsStep(project.board, packages, openTools(toolsOutput, sourceDateEpoch(lock)));
   await seed(step, { "python-modules.json": JSON.stringify(modules) });
 }
 
