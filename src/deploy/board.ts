@@ -3,18 +3,17 @@ import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
 import { formatAddress } from "./address.ts";
 import { watchHealth } from "./health.ts";
-import type { SealedRecord } from "./record.ts";
 import type { Release } from "./release.ts";
 import { activate, askStatus, confirm, lastLines, recentLines, revert, sendRelease } from "./rtnodectl.ts";
-import { checkSeal } from "./seal.ts";
+import { sealFor, type Sealing } from "./seal.ts";
 import type { Connection } from "./transport.ts";
 
 /** How a release is put on one board. */
 export interface DeployOptions {
   /** Seconds until every node must be as the release asks. */
   readonly timeoutSeconds: number;
-  /** What the board keeps of this deploy. */
-  readonly sealed?: SealedRecord | undefined;
+  /** What the board keeps of this deploy; nothing without. */
+  readonly seal?: Sealing | undefined;
   /** Hears how far it is, in a few words. */
   readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
@@ -59,7 +58,7 @@ const LOG_LINES = 15;
 
 /**
  * Sends what a board lacks of a release, makes it active, and watches the nodes; then it stays, or the board goes back.
- * Throws {@link DeployFailure} around RTK_DEPLOY_UNHEALTHY when it went back, and around what {@link checkSeal},
+ * Throws {@link DeployFailure} around RTK_DEPLOY_UNHEALTHY when it went back, and around what {@link sealFor},
  * ./transport.ts and ./rtnodectl.ts throw. Run again, it does what is missing.
  */
 export async function deployRelease(
@@ -79,7 +78,8 @@ export async function deployRelease(
   let active = resumed;
   try {
     if (!resumed) {
-      checkSeal(connection.address, before, options.sealed);
+      const { seal } = options;
+      const sealed = seal === undefined ? undefined : await sealFor(connection.address, before, seal);
       progress("sending");
       const sent = await sendRelease(connection, release);
       sentBytes = sent.bytes;
@@ -87,7 +87,7 @@ export async function deployRelease(
       // From here on the board may be on the new release, whatever we hear of it.
       active = true;
       const seconds = Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S;
-      await activate(connection, release.id, seconds, options.sealed);
+      await activate(connection, release.id, seconds, sealed);
     }
     const log = await prove(connection, release, options);
     return { previous, changed: true, sentBytes, log };

@@ -17,13 +17,22 @@ function userName(): string {
   }
 }
 
+/**
+ * Nothing is locked to write down what is only looked at, since somebody may be at work there; and the work tree is that of
+ * the folder, also when a hook of git calls us.
+ */
+const GIT_ENVIRONMENT = {
+  GIT_OPTIONAL_LOCKS: "0",
+  GIT_DIR: undefined,
+  GIT_WORK_TREE: undefined,
+  GIT_INDEX_FILE: undefined,
+};
+
 /** What git says of a folder; nothing where git is not installed, or the folder is not in a work tree with a commit. */
 export async function sourceFacts(dir: string, signal: AbortSignal): Promise<SourceFacts> {
   const git = async (...words: string[]): Promise<string | undefined> => {
     try {
-      // Somebody may be at work there: no lock is taken to write down what is only looked at.
-      const options = { cwd: dir, env: { GIT_OPTIONAL_LOCKS: "0" }, signal };
-      const { status, stdout } = await execEnd("git", words, options);
+      const { status, stdout } = await execEnd("git", words, { cwd: dir, env: GIT_ENVIRONMENT, signal });
       return status === 0 ? stdout.trim() : undefined;
     } catch (error) {
       if (error instanceof RtkitError && error.code === "RTK_EXEC_MISSING") return undefined;

@@ -92,8 +92,8 @@ function part(word: string, text: string): string {
 /** A record in one line for people. */
 export function describeRecord({ description, dirty, user, host, time }: DeployRecord): string {
   const what = [
-    ...(description === undefined ? [] : [`of ${description}`]),
-    ...(dirty === true ? ["with changes that are not committed"] : []),
+    ...(description === undefined ? [] : [description]),
+    ...(dirty === true ? ["(with uncommitted changes)"] : []),
     ...(user === undefined ? [] : [`by ${user}`]),
     ...(host === undefined ? [] : [`from ${host}`]),
   ];

@@ -103,18 +103,18 @@ stage_record() {
         return 0
     fi
     check_record "$1"
+    set --
     if is_signed; then
         check_signature
         printf '%s\n' "$signed_at" >"$opt/.newest-record.new"
-        sync "$opt/.newest-record.new"
+        set -- "$opt/.newest-record.new"
     fi
     for part in record record.sig; do
-        if [ -f "$sent/$part" ]; then
-            cp "$sent/$part" "$opt/.$part.new"
-            chmod 644 "$opt/.$part.new"
-            sync "$opt/.$part.new"
-        fi
+        [ -f "$sent/$part" ] || continue
+        install -m 644 "$sent/$part" "$opt/.$part.new"
+        set -- "$@" "$opt/.$part.new"
     done
+    sync "$@"
 }
 
 # ---- keep ----

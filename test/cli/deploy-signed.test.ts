@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { deployToAll } from "../../src/cli/deploy/deploy-boards.ts";
-import { sealDeploy, signFor } from "../../src/cli/deploy/signing.ts";
+import { recordOf, signFor } from "../../src/cli/deploy/signing.ts";
 import { runCli } from "../../src/cli/program.ts";
 import type { CommandResult } from "../../src/cli/session.ts";
 import type { Signer } from "../../src/config/model.ts";
@@ -51,8 +51,8 @@ async function deploy(made: Release, signers: readonly Signer[], sign?: string):
   const options = { settings: operator.settings, concurrency: 1, signal: context.signal };
   return withConnections([board.address], options, async (reached) => {
     const signer = signFor(sign === undefined ? {} : { sign }, async () => signers, context.signal);
-    const sealed = await sealDeploy(made.id, SOURCES, signer);
-    return deployToAll(context, reached, made, { timeoutSeconds: 20, concurrency: 1, sealed });
+    const seal = { record: recordOf(made.id, SOURCES), sign: signer };
+    return deployToAll(context, reached, made, { timeoutSeconds: 20, concurrency: 1, seal });
   });
 }
 
@@ -88,7 +88,7 @@ describe("a board that asks for no signatures", () => {
     const who = { user: expect.any(String), host: expect.any(String), time: expect.any(Number) };
     expect(JSON.parse(printed)).toMatchObject({ signed: false, record: { release: FIRST.id, ...SOURCES, ...who } });
     expect(await rtkit("status")).toBe(0);
-    expect(printed).toMatch(/^deployed of v1\.2 by \S+ from \S+ at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/m);
+    expect(printed).toMatch(/^deployed v1\.2 by \S+ from \S+ at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/m);
   });
 
   it("rolls back with a new record of the older release, which keeps what is known of its sources", async () => {

@@ -50,6 +50,13 @@ it("take a new file of the project for a change, and none of its neighbours", as
   expect(await sourceFacts(project, signal)).toMatchObject({ dirty: true });
 });
 
+it("are those of the folder, also in a hook of git", async () => {
+  await commit();
+  vi.stubEnv("GIT_DIR", ".git");
+  vi.stubEnv("GIT_INDEX_FILE", ".git/index");
+  expect(await sourceFacts(project, signal)).toMatchObject({ dirty: false });
+});
+
 it("are none before the first commit, outside a work tree, and without git", async () => {
   expect(await sourceFacts(project, signal)).toEqual({});
   await git("init", "--quiet");

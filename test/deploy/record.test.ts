@@ -77,9 +77,9 @@ it("goes to the board with its size before it, and its signature if there is one
 it("is one line for people", () => {
   const record = { release: ID, time: 1_790_000_000, user: "ada", host: "bench" };
   expect(describeRecord(record)).toBe("deployed by ada from bench at 2026-09-21 14:13:20 UTC");
-  expect(describeRecord({ ...record, description: "v1.2", dirty: false })).toMatch(/^deployed of v1\.2 by ada/);
+  expect(describeRecord({ ...record, description: "v1.2", dirty: false })).toMatch(/^deployed v1\.2 by ada/);
   expect(describeRecord({ ...record, description: "v1.2-dirty", dirty: true })).toMatch(
-    /^deployed of v1\.2-dirty with changes that are not committed by ada/,
+    /^deployed v1\.2-dirty \(with uncommitted changes\) by ada/,
   );
   expect(formatTime(0)).toBe("1970-01-01 00:00:00 UTC");
 });

@@ -304,7 +304,7 @@ describe("a board with signers", () => {
     await done(activation(SECOND.id), await signed(RECORD));
     await done(["revert", SECOND.id]);
     let { time } = RECORD;
-    for (const name of ["cp", "sync", "mv", "rm", "touch", "systemd-run", "ln"]) {
+    for (const name of ["install", "sync", "mv", "rm", "touch", "systemd-run", "ln"]) {
       for (let nth = 1; nth <= 5; nth += 1) {
         const own = join(root, "bin", name);
         const before = existsSync(own) ? readFileSync(own, "utf8") : null;

@@ -5,8 +5,8 @@ import { formatAddress, type Address } from "../../deploy/address.ts";
 import { DeployFailure, deployRelease, type DeployOptions } from "../../deploy/board.ts";
 import { withConnections, type Reached } from "../../deploy/connect-all.ts";
 import { sourceFacts } from "../../deploy/deploy-facts.ts";
-import type { SealedRecord } from "../../deploy/record.ts";
 import { readRelease, type Release } from "../../deploy/release.ts";
+import type { Sealing } from "../../deploy/seal.ts";
 import { atMost } from "../../pipeline/concurrent.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context } from "../../pipeline/step.ts";
@@ -17,7 +17,7 @@ import type { CommandResult } from "../session.ts";
 import { chooseBoards, describeFailure, shortId, sshSettings } from "./boards.ts";
 import { previewBoards } from "./preview-boards.ts";
 import { boardsAtOnce, healthTimeout } from "./settings.ts";
-import { sealDeploy, signFor, type SigningOptions } from "./signing.ts";
+import { recordOf, signFor, type SigningOptions } from "./signing.ts";
 
 /** Options of `rtkit deploy`, as commander reads them. */
 export interface DeployCommandOptions extends SigningOptions {
@@ -77,8 +77,8 @@ export async function deployBoards(
     const release = await readRelease(tar.path);
     if (options.dryRun === true) return previewBoards(reached, release, concurrency);
     const sign = signFor(options, async () => project.image.signers, context.signal);
-    const sealed = await sealDeploy(release.id, sources, sign);
-    return deployToAll(context, reached, release, { timeoutSeconds, concurrency, sealed });
+    const seal = { record: recordOf(release.id, sources), sign };
+    return deployToAll(context, reached, release, { timeoutSeconds, concurrency, seal });
   });
 }
 
@@ -90,7 +90,7 @@ export async function deployToAll(
   limits: {
     readonly timeoutSeconds: number;
     readonly concurrency: number;
-    readonly sealed?: SealedRecord | undefined;
+    readonly seal?: Sealing | undefined;
   },
 ): Promise<CommandResult> {
   const boards = await atMost(limits.concurrency, reached, async (one) => deployOne(context, one, release, limits));
@@ -113,7 +113,7 @@ async function deployOne(
   context: Context,
   { address, connection }: Reached,
   release: Release,
-  options: Pick<DeployOptions, "timeoutSeconds" | "sealed">,
+  options: Pick<DeployOptions, "timeoutSeconds" | "seal">,
 ): Promise<Deployed> {
   const name = rowName(address);
   const started = performance.now();
@@ -126,8 +126,8 @@ async function deployOne(
       name,
       async () => {
         if (connection instanceof RtkitError) throw connection;
-        const { timeoutSeconds, sealed } = options;
-        return deployRelease(connection, release, { timeoutSeconds, sealed, progress, signal: context.signal });
+        const { timeoutSeconds, seal } = options;
+        return deployRelease(connection, release, { timeoutSeconds, seal, progress, signal: context.signal });
       },
       ({ changed }) => !changed,
     );

@@ -2,7 +2,7 @@ import { loadProject } from "../../config/load.ts";
 import type { Signer } from "../../config/model.ts";
 import { RtkitError } from "../../core/errors.ts";
 import { whoDeploys } from "../../deploy/deploy-facts.ts";
-import type { SealedRecord, SourceFacts } from "../../deploy/record.ts";
+import type { DeployRecord, SourceFacts } from "../../deploy/record.ts";
 import { signWith, signWithOneOf, type Sign } from "../../deploy/sign.ts";
 import { loadOptions } from "../project.ts";
 import type { BoardOptions } from "./boards.ts";
@@ -41,8 +41,7 @@ export async function projectSigners(options: BoardOptions): Promise<readonly Si
   }
 }
 
-/** The record of a deploy that happens now, signed where a key is at hand. */
-export async function sealDeploy(release: string, sources: SourceFacts, sign: Sign): Promise<SealedRecord> {
-  const record = { release, time: recordTime(), ...sources, ...whoDeploys() };
-  return { record, signature: await sign(record) };
+/** The record of a deploy that happens now. */
+export function recordOf(release: string, sources: SourceFacts): DeployRecord {
+  return { release, time: recordTime(), ...sources, ...whoDeploys() };
 }
