@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { deployToAll } from "../../src/cli/deploy/deploy-boards.ts";
@@ -20,7 +20,9 @@ import { watchedContext } from "../pipeline/fixtures.ts";
 import { scratchDir } from "../scratch.ts";
 
 const SOURCES: SourceFacts = { git: "0123456789abcdef0123456789abcdef01234567", description: "v1.2", dirty: false };
-const [FIRST, SECOND] = [releaseOf({ name: "imu" }), releaseOf({ name: "imu", version: "2" })];
+const FIRST = releaseOf({ name: "imu" });
+const SECOND = releaseOf({ name: "imu", version: "2" });
+const THIRD = releaseOf({ name: "imu", version: "3" });
 const context = watchedContext("");
 
 let operator: Operator;
@@ -44,6 +46,21 @@ function trust(...signers: Signer[]): void {
   const content = entries.find(({ path }) => path === "etc/rtnode/allowed_signers")?.content;
   mkdirSync(join(board.root, "etc/rtnode"), { recursive: true });
   writeFileSync(join(board.root, "etc/rtnode/allowed_signers"), content?.kind === "text" ? content.text : "");
+}
+
+/** Puts two releases on the board, of which the second is current and the first was before. */
+function hasTwo(): void {
+  const rtnode = join(board.root, "opt/rtnode");
+  for (const [name, { id, sums }] of Object.entries({ previous: FIRST, current: SECOND })) {
+    mkdirSync(join(rtnode, `releases/${id}/nodes`), { recursive: true });
+    writeFileSync(join(rtnode, `releases/${id}/SHA256SUMS`), sums);
+    symlinkSync(`releases/${id}`, join(rtnode, name));
+  }
+  const facts = "description v1.1\ndirty yes\nuser eva\nhost lab";
+  writeFileSync(
+    join(rtnode, `releases/${FIRST.id}/record`),
+    `release ${FIRST.id}\ntime 1780000000\ngit ${"f".repeat(40)}\n${facts}\n`,
+  );
 }
 
 /** What `rtkit deploy` does once it has built a release, for a project with these signers. */
@@ -92,12 +109,7 @@ describe("a board that asks for no signatures", () => {
   });
 
   it("rolls back with a new record of the older release, which keeps what is known of its sources", async () => {
-    await deploy(FIRST, []);
-    writeFileSync(
-      join(board.root, `opt/rtnode/releases/${FIRST.id}/record`),
-      `release ${FIRST.id}\ntime 1780000000\ngit ${"f".repeat(40)}\ndescription v1.1\ndirty yes\nuser eva\nhost lab\n`,
-    );
-    await deploy(SECOND, []);
+    hasTwo();
     expect(await rtkit("rollback")).toBe(0);
     const { time, user, ...rest } = keptRecord();
     expect(rest).toMatchObject({ release: FIRST.id, git: "f".repeat(40), description: "v1.1", dirty: true });
@@ -105,8 +117,7 @@ describe("a board that asks for no signatures", () => {
   });
 
   it("rolls back as ever where rtnodectl is older than records", async () => {
-    await deploy(FIRST, []);
-    await deploy(SECOND, []);
+    hasTwo();
     const old = `sed 's/"record":.*"newestRecord":[0-9]*,//'`;
     board.before(
       `case $SSH_ORIGINAL_COMMAND in *status*) sh '${join(rtkitRoot, "src/device/rtnodectl")}' status --json | ${old}; exit;; *\\ record\\ *) exit 2;; esac`,
@@ -120,7 +131,6 @@ describe("a board with signers", () => {
   beforeEach(() => trust(release));
 
   it("takes what one of them signed; anybody can verify the record that it keeps", async () => {
-    expect(await deploy(FIRST, [await makeKey("other"), release])).toMatchObject({ status: 1 });
     expect(await deploy(FIRST, [release])).toMatchObject({ status: 0 });
     const kept = join(board.root, "opt/rtnode/current/record");
     const signers = join(board.root, "etc/rtnode/allowed_signers");
@@ -142,31 +152,28 @@ describe("a board with signers", () => {
     expect(failed.text).toContain("or say --sign KEY");
   });
 
-  it("takes a key that is named with --sign, and refuses another's", async () => {
+  it("refuses what another's key signed, also when that is named with --sign", async () => {
     const other = await makeKey("other");
     const refused = await deploy(FIRST, [release], other.file ?? "");
     expect(failureOf(refused)).toMatchObject({
       code: "RTK_DEPLOY_REFUSED",
       reason: expect.stringContaining("not signed by any of this board's signers"),
     });
-    expect(await deploy(FIRST, [], join(dir, "release"))).toMatchObject({ status: 0 });
   });
 
   it("rolls back, and forth within the same second, with new records that are signed", async () => {
-    await deploy(FIRST, [release]);
-    await deploy(SECOND, [release]);
+    hasTwo();
     expect(await rtkit("rollback", "--sign", join(dir, "release"))).toBe(0);
     expect(await board.current()).toBe(FIRST.id);
     const first = keptRecord();
-    expect(first).toMatchObject({ release: FIRST.id, ...SOURCES });
+    expect(first).toMatchObject({ release: FIRST.id, description: "v1.1" });
     expect(await rtkit("rollback", SECOND.id.slice(0, 8), "--sign", join(dir, "release"))).toBe(0);
     expect(await board.current()).toBe(SECOND.id);
     expect(keptRecord().time).toBeGreaterThan(first.time);
   });
 
   it("rolls back with the key of the project that is here, and not without one", async () => {
-    await deploy(FIRST, [release]);
-    await deploy(SECOND, [release]);
+    hasTwo();
     const there = scratchDir("rtkit-project-");
     vi.spyOn(process, "cwd").mockReturnValue(there);
     expect(await rtkit("rollback", "--json")).toBe(1);
@@ -185,22 +192,16 @@ describe("a board with signers", () => {
   });
 
   it("goes back without a key from a release that nobody confirmed", async () => {
-    await deploy(FIRST, [release]);
-    expect(await deploy(releaseOf({ name: "imu", does: "fails" }), [release])).toMatchObject({ status: 1 });
-    expect(await board.current()).toBe(FIRST.id);
-    board.before('case $SSH_ORIGINAL_COMMAND in *confirm\\ *) kill -9 "$PPID"; exit 1;; esac');
-    await deploy(SECOND, [release]);
-    expect(await board.current()).toBe(SECOND.id);
-    board.before("");
+    hasTwo();
+    writeFileSync(join(board.root, "opt/rtnode/pending"), `${SECOND.id} ${FIRST.id} eva\n`);
     expect(await rtkit("rollback")).toBe(0);
     expect(await board.current()).toBe(FIRST.id);
   });
 
   it("is sent nothing by a computer whose clock is behind, which is told both times", async () => {
-    await deploy(FIRST, [release]);
+    hasTwo();
     writeFileSync(join(board.root, "opt/rtnode/newest-record"), "4000000000\n");
-    board.commands();
-    expect(failureOf(await deploy(SECOND, [release]))).toMatchObject({
+    expect(failureOf(await deploy(THIRD, [release]))).toMatchObject({
       code: "RTK_DEPLOY_CLOCK",
       sentBytes: 0,
       reason: expect.stringMatching(/^it is \d{4}-.* UTC here, and .* signed at 2096-10-02 07:06:40 UTC: /),

@@ -7,25 +7,10 @@ import {
   parseRecord,
   recordStream,
   recordText,
-  type DeployRecord,
 } from "../../src/deploy/record.ts";
+import { anyRecord } from "./records.ts";
 
 const ID = "a".repeat(64);
-const hex = (length: number): fc.Arbitrary<string> =>
-  fc.string({ unit: fc.constantFrom(..."0123456789abcdef"), minLength: length, maxLength: length });
-/** Whatever a machine, a user or a tag is called, as it gets into a record. */
-const value = fc.string({ unit: "binary", maxLength: 400 }).map(recordText);
-
-const anyRecord: fc.Arbitrary<DeployRecord> = fc.record({
-  release: hex(64),
-  time: fc.integer({ min: 1, max: 1e12 - 1 }),
-  git: fc.option(fc.oneof(hex(40), hex(64)), { nil: undefined }),
-  description: value,
-  dirty: fc.option(fc.boolean(), { nil: undefined }),
-  user: value,
-  host: value,
-});
-
 it("is a line for each fact, in one order", () => {
   const git = "0123456789abcdef0123456789abcdef01234567";
   const facts = { git, description: "v1.2-dirty", dirty: true, user: "ada", host: "bench" };

@@ -12,11 +12,13 @@ import {
 import { utimesSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { execa } from "execa";
+import * as fc from "fast-check";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { exec } from "../../src/core/exec.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { formatRecord, recordStream, type DeployRecord } from "../../src/deploy/record.ts";
 import { releaseStream } from "../../src/deploy/stream.ts";
+import { anyRecord } from "../deploy/records.ts";
 import { releaseOf } from "../deploy/releases.ts";
 import { scratchDir } from "../scratch.ts";
 
@@ -158,6 +160,15 @@ describe("a record", () => {
     const record = { ...RECORD, user: `"a\\b" $(reboot) 'c'`, host: "-n `x` %s", description: "*" };
     await done(activation(SECOND.id), recordStream({ record, signature: null }));
     expect(await statusOf()).toMatchObject({ record });
+  });
+
+  test("of any user, machine and tag is taken, and said as it was", async () => {
+    for (const any of fc.sample(anyRecord, 10)) {
+      const record = { ...any, release: SECOND.id };
+      await done(activation(SECOND.id), recordStream({ record, signature: null }));
+      expect((await statusOf())["record"]).toEqual(record);
+      await done(["revert", SECOND.id]);
+    }
   });
 
   const good = formatRecord(RECORD);
