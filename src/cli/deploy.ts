@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { DEFAULT_CONCURRENCY, withBoardOptions } from "./deploy/boards.ts";
+import { SIGN_HELP } from "./deploy/signing.ts";
 import type { DeployCommandOptions } from "./deploy/deploy-boards.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "./session.ts";
 
@@ -15,6 +16,7 @@ export const deployCommand: CommandMaker = (onEnd) =>
     .argument("[target...]", "targets of rtkit.yaml (default: the only one)")
     .option("--timeout <seconds>", "how long nodes may take until they are as the project asks", DEFAULT_TIMEOUT_S)
     .option("--concurrency <boards>", "boards at once", `${DEFAULT_CONCURRENCY}`)
+    .option("--sign <key>", SIGN_HELP)
     .option("--dry-run", "only say what would be sent and restarted")
     .action(async (targets: string[], options: DeployCommandOptions) => {
       onEnd(

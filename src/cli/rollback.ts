@@ -1,14 +1,8 @@
 import { Command } from "commander";
 import { formatAddress } from "../deploy/address.ts";
 import { usageError } from "../core/errors.ts";
-import {
-  addressesFor,
-  describeFailure,
-  onBoards,
-  shortId,
-  withBoardOptions,
-  type BoardOptions,
-} from "./deploy/boards.ts";
+import { addressesFor, describeFailure, onBoards, shortId, withBoardOptions } from "./deploy/boards.ts";
+import { projectSigners, recordTime, SIGN_HELP, signFor, type SigningOptions } from "./deploy/signing.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "./session.ts";
 
 /** `rtkit rollback` */
@@ -17,7 +11,8 @@ export const rollbackCommand: CommandMaker = (onEnd) =>
     .description("Make boards go back to the release that they had before, or to another one that they still have.")
     .argument("[target]", "a target of rtkit.yaml; left out with --host")
     .argument("[release]", "the beginning of a release's id, as `rtkit status` shows it (default: the previous one)")
-    .action(async (first: string | undefined, second: string | undefined, options: BoardOptions) => {
+    .option("--sign <key>", SIGN_HELP)
+    .action(async (first: string | undefined, second: string | undefined, options: SigningOptions) => {
       const [target, release] = options.host === undefined ? [first, second] : [undefined, first];
       onEnd(
         await runCommand(options, async (context) => {
@@ -28,7 +23,11 @@ export const rollbackCommand: CommandMaker = (onEnd) =>
           }
           const { rollBack } = await import("../deploy/rollback.ts");
           const addresses = await addressesFor(context, target === undefined ? [] : [target], options);
-          const boards = await onBoards(context, addresses, options, async (board) => rollBack(board, release));
+          const time = recordTime();
+          const sign = signFor(options, async () => projectSigners(options), context.signal);
+          const boards = await onBoards(context, addresses, options, async (board) =>
+            rollBack(board, { release, time, sign }),
+          );
           return {
             result: {
               targets: boards.map((board) => ({

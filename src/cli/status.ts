@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { RtkitError } from "../core/errors.ts";
 import { formatAddress, type Address } from "../deploy/address.ts";
+import { describeRecord } from "../deploy/record.ts";
 import type { BoardRelease, BoardStatus } from "../deploy/rtnodectl.ts";
 import {
   addressesFor,
@@ -58,7 +59,7 @@ function describe(board: Outcome<Shown>): string {
 }
 
 function describeBoard(address: Address, status: Shown): string {
-  const { kernel, nodes, pending, releases } = status;
+  const { kernel, nodes, pending, record, releases } = status;
   const others = releases.filter(({ mark }) => mark === "-").map(({ id }) => shortId(id));
   const rows = nodes.map((node) =>
     [
@@ -76,6 +77,7 @@ function describeBoard(address: Address, status: Shown): string {
   return [
     `${formatAddress(address)}  Linux ${kernel.version}${kernel.realtime ? ", real-time" : ", not real-time"}`,
     `release ${shortId(status.release)}${pending === status.release && pending !== null ? " (not confirmed)" : ""}, previous ${shortId(status.previous)}${others.length === 0 ? "" : `, also there ${others.join(", ")}`}`,
+    ...(record === undefined || record === null ? [] : [describeRecord(record)]),
     ...table([["NAME", "STATE", "PID", "POLICY", "PRIORITY", "CPUS", "LOCKEDKIB", "RESTARTS", ""], ...rows]),
   ].join("\n");
 }

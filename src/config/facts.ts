@@ -21,6 +21,8 @@ export interface ProjectFacts {
   readonly entries: ReadonlyMap<string, FileFact>;
   /** By index in `image.ssh.authorized_keys`; those that are literal key lines have none. */
   readonly keyFiles: ReadonlyMap<number, FileFact>;
+  /** The same of `image.signers`. */
+  readonly signerFiles: ReadonlyMap<number, FileFact>;
   /** overlay.yaml of each of `image.overlays`, by index, and the folder itself. */
   readonly overlays: readonly { readonly folder: FileFact; readonly description: FileFact }[];
 }
@@ -38,19 +40,29 @@ export async function gatherFacts(
   for (const [name, node] of Object.entries(input.nodes ?? {})) {
     entries.set(name, await factOf(resolve(dir, node.entry)));
   }
-  const keyFiles = new Map<number, FileFact>();
-  for (const [index, key] of (input.image?.ssh?.authorized_keys ?? []).entries()) {
-    if (isKeyPath(key)) keyFiles.set(index, await factOf(resolve(dir, atHome(key, env))));
-  }
+  const keyFiles = await keyFacts(input.image?.ssh?.authorized_keys ?? [], dir, env);
+  const signerFiles = await keyFacts(input.image?.signers ?? [], dir, env);
   const overlays: { folder: FileFact; description: FileFact }[] = [];
   for (const overlay of input.image?.overlays ?? []) {
     const folder = resolve(dir, overlay);
     overlays.push({ folder: await factOf(folder), description: await factOf(join(folder, "overlay.yaml")) });
   }
-  return { dir, entries, keyFiles, overlays };
+  return { dir, entries, keyFiles, signerFiles, overlays };
 }
 
-/** Whether an item of `authorized_keys` names a file. Key lines, and what may be a secret pasted here, do not. */
+async function keyFacts(
+  items: readonly string[],
+  dir: string,
+  env: NodeJS.ProcessEnv,
+): Promise<ReadonlyMap<number, FileFact>> {
+  const facts = new Map<number, FileFact>();
+  for (const [index, item] of items.entries()) {
+    if (isKeyPath(item)) facts.set(index, await factOf(resolve(dir, atHome(item, env))));
+  }
+  return facts;
+}
+
+/** Whether an item of a list of keys names a file. Key lines, and what may be a secret pasted here, do not. */
 function isKeyPath(item: string): boolean {
   return (
     item.length < 256 &&

@@ -60,11 +60,11 @@ export async function loadProject(options: LoadOptions): Promise<LoadedProject> 
   const facts = await gatherFacts(rest, dir, options.env ?? process.env);
   const report = findings(document);
   names(document.data, report);
-  const { authorizedKeys } = projectRules(rest, facts, board, report);
+  const keys = projectRules(rest, facts, board, report);
   errors.push(...report.errors);
   throwIfAny(errors.toSorted(byPlace));
   if (input === undefined || board === undefined) throw new Error(`neither a project nor an error: ${file}`);
-  const project = deepFreeze(resolveProject(input, facts, file, board, authorizedKeys));
+  const project = deepFreeze(resolveProject(input, facts, file, board, keys));
   return { project, warnings: report.warnings.toSorted(byPlace) };
 }
 

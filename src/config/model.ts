@@ -44,8 +44,18 @@ export interface ImageConfig {
   readonly node: string | null;
   /** Lines for authorized_keys (read from the files that the project names). */
   readonly authorizedKeys: readonly string[];
+  /** Who may sign releases; without any the board takes unsigned ones. */
+  readonly signers: readonly Signer[];
   /** Folders of the project's own overlays, in layering order. */
   readonly overlays: readonly string[];
+}
+
+/** An ed25519 key that signs releases. */
+export interface Signer {
+  /** A line of a public key file. */
+  readonly key: string;
+  /** The file it stands in, absolute; null when it stands in the project file. */
+  readonly file: string | null;
 }
 
 /** Which interpreter starts a node; `native` is none. */

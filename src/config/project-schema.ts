@@ -138,6 +138,12 @@ const image = z
       })
       .optional()
       .describe("Access over SSH; there are no passwords."),
+    signers: z
+      .array(z.string())
+      .optional()
+      .describe(
+        "Who may sign releases: paths of public key files (`~` is your home), or public key lines; ed25519. The board then takes no others. See [deploy](deploy.md). Default: the board takes unsigned releases.",
+      ),
     overlays: z
       .array(pathText)
       .optional()

@@ -1,6 +1,7 @@
 import type { ProjectFacts } from "./facts.ts";
 import type {
   Board,
+  ImageConfig,
   LimitsConfig,
   MemoryConfig,
   NodeConfig,
@@ -42,7 +43,7 @@ export function resolveProject(
   facts: ProjectFacts,
   file: string,
   board: Board,
-  authorizedKeys: readonly string[],
+  { authorizedKeys, signers }: Pick<ImageConfig, "authorizedKeys" | "signers">,
 ): Project {
   return {
     dir: facts.dir,
@@ -55,6 +56,7 @@ export function resolveProject(
       snapshot: input.image?.snapshot ?? null,
       node: input.image?.node ?? null,
       authorizedKeys,
+      signers,
       overlays: facts.overlays.map(({ folder }) => folder.path),
     },
     nodes: Object.entries(input.nodes).map(([name, node]) =>

@@ -5,12 +5,15 @@ import { formatAddress } from "./address.ts";
 import { watchHealth } from "./health.ts";
 import type { Release } from "./release.ts";
 import { activate, askStatus, confirm, lastLines, recentLines, revert, sendRelease } from "./rtnodectl.ts";
+import { sealFor, type Sealing } from "./seal.ts";
 import type { Connection } from "./transport.ts";
 
 /** How a release is put on one board. */
 export interface DeployOptions {
   /** Seconds until every node must be as the release asks. */
   readonly timeoutSeconds: number;
+  /** What the board keeps of this deploy; nothing without. */
+  readonly seal?: Sealing | undefined;
   /** Hears how far it is, in a few words. */
   readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
@@ -55,8 +58,8 @@ const LOG_LINES = 15;
 
 /**
  * Sends what a board lacks of a release, makes it active, and watches the nodes; then it stays, or the board goes back.
- * Throws {@link DeployFailure} around RTK_DEPLOY_UNHEALTHY when it went back, and around what ./transport.ts and
- * ./rtnodectl.ts throw. Run again, it does what is missing.
+ * Throws {@link DeployFailure} around RTK_DEPLOY_UNHEALTHY when it went back, and around what {@link sealFor},
+ * ./transport.ts and ./rtnodectl.ts throw. Run again, it does what is missing.
  */
 export async function deployRelease(
   connection: Connection,
@@ -75,13 +78,16 @@ export async function deployRelease(
   let active = resumed;
   try {
     if (!resumed) {
+      const { seal } = options;
+      const sealed = seal === undefined ? undefined : await sealFor(connection.address, before, seal);
       progress("sending");
       const sent = await sendRelease(connection, release);
       sentBytes = sent.bytes;
       progress(`${formatSize(sent.bytes)} sent, activating`);
       // From here on the board may be on the new release, whatever we hear of it.
       active = true;
-      await activate(connection, release.id, Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S);
+      const seconds = Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S;
+      await activate(connection, release.id, seconds, sealed);
     }
     const log = await prove(connection, release, options);
     return { previous, changed: true, sentBytes, log };

@@ -1,15 +1,48 @@
 import { RtkitError } from "../core/errors.ts";
 import { formatAddress } from "./address.ts";
-import { askReleases, askStatus, rollback, type BoardStatus } from "./rtnodectl.ts";
+import { whoDeploys } from "./deploy-facts.ts";
+import type { DeployRecord, SealedRecord } from "./record.ts";
+import { askRecord, askReleases, askStatus, rollback, type BoardStatus } from "./rtnodectl.ts";
+import { sealFor } from "./seal.ts";
+import type { Sign } from "./sign.ts";
 import type { Connection } from "./transport.ts";
 
+/** How a board is made to go back. */
+export interface RollbackOptions {
+  /** The beginning of a release's id; undefined for the previous one. */
+  readonly release: string | undefined;
+  /** Now, seconds since 1970. */
+  readonly time: number;
+  /** Called only for boards that take nothing unsigned. */
+  readonly sign: Sign;
+}
+
 /**
- * Makes a board go back to its previous release, or to the one whose id begins with `release`, and says how it is then.
- * Throws RTK_DEPLOY_RELEASE when it has none or several of them, and as ./rtnodectl.ts.
+ * Makes a board go back to its previous release, or to the one whose id begins with `release`, with a new record of it, and
+ * says how it is then. Throws RTK_DEPLOY_RELEASE when it has none or several of them, and as {@link sealFor} and
+ * ./rtnodectl.ts.
  */
-export async function rollBack(connection: Connection, release: string | undefined): Promise<BoardStatus> {
-  await rollback(connection, release === undefined ? undefined : await findRelease(connection, release));
+export async function rollBack(connection: Connection, options: RollbackOptions): Promise<BoardStatus> {
+  const { release } = options;
+  const status = await askStatus(connection);
+  const named = release === undefined ? undefined : await findRelease(connection, release);
+  const id = named ?? status.previous;
+  // Back from a release that nobody confirmed the board goes by itself. Of what else is wrong it says its own words.
+  const goesAnyway = status.pending !== null || id === null || id === status.release;
+  let sealed: SealedRecord | undefined;
+  if (!goesAnyway && status.signed !== undefined) {
+    const record = await recordAnew(connection, id, options.time);
+    const sign: Sign = status.signed ? options.sign : async () => null;
+    sealed = await sealFor(connection.address, status, { record, sign });
+  }
+  await rollback(connection, sealed === undefined ? named : sealed.record.release, sealed);
   return askStatus(connection);
+}
+
+/** What is known of the sources of an older release; who, from where and when are of now. */
+async function recordAnew(connection: Connection, id: string, time: number): Promise<DeployRecord> {
+  const { git, description, dirty } = (await askRecord(connection, id)) ?? {};
+  return { release: id, time, git, description, dirty, ...whoDeploys() };
 }
 
 async function findRelease(connection: Connection, beginning: string): Promise<string> {

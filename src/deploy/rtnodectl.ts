@@ -3,10 +3,11 @@ import * as z from "zod";
 import { RtkitError } from "../core/errors.ts";
 import type { ExecEnd } from "../core/exec.ts";
 import { formatAddress, type Address } from "./address.ts";
+import { DeployRecord, parseRecord, recordStream, type SealedRecord } from "./record.ts";
 import { parseManifest, type Release, type ReleaseNode } from "./release.ts";
 import { releaseStream, type ReleaseStream } from "./stream.ts";
 import { printable } from "./ssh-failures.ts";
-import type { Connection } from "./transport.ts";
+import type { Connection, RunOptions } from "./transport.ts";
 
 /** The one program that the board's user may run as root. */
 const RTNODECTL = "sudo -n /usr/lib/rtnode/rtnodectl";
@@ -33,6 +34,12 @@ const Status = z.looseObject({
   previous: z.string().nullable(),
   /** The release that is active and not confirmed yet. */
   pending: z.string().nullable(),
+  /** Of the current release; null for none. This and the next two are absent where rtnodectl is older than they. */
+  record: DeployRecord.nullish(),
+  /** True when the board takes only signed releases. */
+  signed: z.boolean().optional(),
+  /** The time of the newest signed record that it ever accepted; 0 for none, null when it cannot say. */
+  newestRecord: z.number().nullish(),
   kernel: z.object({ version: z.string(), realtime: z.boolean() }),
   nodes: z.array(Node),
 });
@@ -73,9 +80,18 @@ export async function sendRelease(connection: Connection, release: Release): Pro
 }
 
 /** Makes a release current; the board goes back by itself unless it is confirmed within whole `seconds`. */
-export async function activate(connection: Connection, id: string, seconds: number): Promise<void> {
+export async function activate(
+  connection: Connection,
+  id: string,
+  seconds: number,
+  sealed: SealedRecord | undefined,
+): Promise<void> {
   const words = `activate ${checkedId(id)} --confirm-within ${Math.trunc(seconds)}`;
-  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`));
+  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`, withRecord(sealed)));
+}
+
+function withRecord(sealed: SealedRecord | undefined): RunOptions {
+  return sealed === undefined ? {} : { stdin: Readable.from([recordStream(sealed)], { objectMode: false }) };
 }
 
 export async function confirm(connection: Connection, id: string): Promise<void> {
@@ -88,9 +104,19 @@ export async function revert(connection: Connection, id: string): Promise<void> 
 }
 
 /** Back to the previous release, or to the one of that id, for good. */
-export async function rollback(connection: Connection, id: string | undefined): Promise<void> {
+export async function rollback(
+  connection: Connection,
+  id: string | undefined,
+  sealed: SealedRecord | undefined,
+): Promise<void> {
   const words = id === undefined ? "rollback" : `rollback ${checkedId(id)}`;
-  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`));
+  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`, withRecord(sealed)));
+}
+
+/** The record of a release that the board has; undefined when that has none. */
+export async function askRecord(connection: Connection, id: string): Promise<DeployRecord | undefined> {
+  const text = answerOf(connection.address, await connection.run(`${RTNODECTL} record ${checkedId(id)}`));
+  return text === "" ? undefined : understood(connection.address, () => parseRecord(text));
 }
 
 /** A release that the board has. */

@@ -54,10 +54,10 @@ refuse() {
 # Copies exactly this many bytes of standard input to a file.
 take_bytes() {
     case $1 in
-    '' | *[!0-9]* | ????????????*) refuse "receive: '$1' is no size" ;;
+    '' | *[!0-9]* | ????????????*) refuse "'$1' is no size" ;;
     esac
-    head -c "$1" >"$2" || refuse "receive: $2 cannot be written"
-    [ "$(stat -c %s "$2")" -eq "$1" ] || refuse "receive: the connection ended in the middle"
+    head -c "$1" >"$2" || refuse "$2 cannot be written"
+    [ "$(stat -c %s "$2")" -eq "$1" ] || refuse "the connection ended in the middle"
 }
 
 # What the sender says, into $new: no name of it is used before the list of names was checked.
@@ -174,12 +174,14 @@ activate() {
     case $seconds in
     '' | *[!0-9]* | ?????* | 0*) usage ;;
     esac
+    take_record
     take_turn
     [ -d "$releases/$id" ] || refuse "$id is not here; send it first"
     read_pending
     [ -z "$pending_id" ] || refuse "${pending_who:-somebody} activated $pending_id and has not confirmed it yet"
     was=$(linked current)
     [ "$was" != "$id" ] || refuse "$id is active already"
+    stage_record "$id"
     # Before anything changes: from here on a power cut, too, leads back.
     printf '%s %s %s\n' "$id" "$was" "${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)" >"$pending.new"
     sync "$pending.new"
@@ -191,6 +193,7 @@ activate() {
         rm -f "$pending"
         refuse "systemd-run: nothing would lead back to the previous release"
     fi
+    keep_record "$id"
     switch_to "$id" "$was"
 }
 
@@ -238,6 +241,7 @@ settle() {
 
 rollback() {
     id=$1
+    take_record
     take_turn
     read_pending
     if [ -n "$pending_id" ]; then
@@ -250,6 +254,8 @@ rollback() {
     need_id "$id"
     [ -d "$releases/$id" ] || refuse "$id is not here"
     [ "$(linked current)" != "$id" ] || refuse "$id is active already"
+    stage_record "$id"
+    keep_record "$id"
     switch_to "$id" "$(linked current)"
 }
 

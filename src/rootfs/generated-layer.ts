@@ -1,4 +1,4 @@
-import type { Project } from "../config/model.ts";
+import type { Project, Signer } from "../config/model.ts";
 import type { Layer, LayerEntry } from "./layer.ts";
 import { COMPONENTS } from "./apt.ts";
 import { DEFAULT_MIRROR } from "./mirror.ts";
@@ -24,7 +24,7 @@ export interface GeneratedFacts {
 
 /** The top layer: files that follow from the project and from the layout of its card. Pure. */
 export function generatedLayer(project: Project, { partitions, cmdline }: GeneratedFacts): Layer {
-  const { hostname, authorizedKeys } = project.image;
+  const { hostname, authorizedKeys, signers } = project.image;
   const where = { file: project.file };
   const text = (path: string, content: string): LayerEntry => ({
     path,
@@ -52,6 +52,7 @@ export function generatedLayer(project: Project, { partitions, cmdline }: Genera
       where,
     })),
     ...(raspberry ? raspberryDefaults(project, partitions, cmdline).map(([path, content]) => text(path, content)) : []),
+    ...(signers.length === 0 ? [] : [text("etc/rtnode/allowed_signers", allowedSigners(signers))]),
     { ...robot, path: "home/robot/.ssh", content: { kind: "directory", declared: true }, mode: 0o700 },
     {
       ...robot,
@@ -89,6 +90,14 @@ function fstab(partitions: readonly MountedPartition[]): string {
     return [`PARTUUID=${partuuid} ${mount} ${type} ${options.join(",")} 0 ${isRoot ? 1 : 2}`];
   });
   return ["# <file system> <mount point> <type> <options> <dump> <pass>", ...lines, ""].join("\n");
+}
+
+/**
+ * Who may sign releases, for record.sh (ssh-keygen(1), ALLOWED SIGNERS): all of them by the same name, and nothing but
+ * releases.
+ */
+function allowedSigners(signers: readonly Signer[]): string {
+  return signers.map(({ key }) => `release namespaces="rtkit-release" ${key}\n`).join("");
 }
 
 function hosts(hostname: string): string {

@@ -78,7 +78,15 @@ export function projectOf(
     partitions: [],
     qemu: { machine: "virt", cpu: "cortex-a72", console: "ttyAMA0", memory: 1 << 30 },
   };
-  const image = { hostname: "robot", packages: [], snapshot: null, node: null, authorizedKeys: [], overlays: [] };
+  const image = {
+    hostname: "robot",
+    packages: [],
+    snapshot: null,
+    node: null,
+    authorizedKeys: [],
+    signers: [],
+    overlays: [],
+  };
   return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, targets: [], cache: { url: null } };
 }
 

@@ -71,7 +71,7 @@ it("units, lists and paths are normalised", async () => {
     `  driver: { entry: nodes/driver, groups: [spi, gpio, spi], args: ["-v"], env: { A: "1" }, restart: "no", watchdog: 0.5s }
   planner: { entry: nodes/planner.ts, schedule: { policy: batch, nice: -5 }, memory: { lock: true, stack: 65536, heap: 1.5M } }
 `,
-    `image: { hostname: arm-1, packages: [python3-yaml, htop, htop], overlays: [overlays/site], ssh: { authorized_keys: [~/keys/good.pub, keys/good.pub] } }
+    `image: { hostname: arm-1, packages: [python3-yaml, htop, htop], overlays: [overlays/site], ssh: { authorized_keys: [~/keys/good.pub, keys/good.pub] }, signers: [keys/good.pub, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", ~/keys/good.pub] }
 targets: { bench: { host: arm.local }, line: { hosts: [10.0.0.1, 10.0.0.2], user: me, port: 2222 } }
 `,
   );
@@ -89,6 +89,10 @@ targets: { bench: { host: arm.local }, line: { hosts: [10.0.0.1, 10.0.0.2], user
   expect(project.image.packages).toEqual(["htop", "python3-yaml"]);
   expect(project.image.overlays).toEqual([join(project.dir, "overlays/site")]);
   expect(project.image.authorizedKeys).toEqual([expect.stringMatching(/^ssh-ed25519 AAAA\S+ someone@somewhere$/)]);
+  expect(project.image.signers).toEqual([
+    { key: project.image.authorizedKeys[0], file: join(project.dir, "keys/good.pub") },
+    { key: expect.stringMatching(/^ssh-ed25519 AAAA\S+B$/), file: null },
+  ]);
   expect(project.targets).toEqual([
     { name: "bench", hosts: ["arm.local"], user: "robot", port: null },
     { name: "line", hosts: ["10.0.0.1", "10.0.0.2"], user: "me", port: 2222 },

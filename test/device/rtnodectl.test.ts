@@ -197,6 +197,9 @@ describe("status", () => {
         release: "abc123",
         previous: null,
         pending: null,
+        record: null,
+        signed: false,
+        newestRecord: 0,
         kernel: { version: "6.12.0-rt", realtime: true },
         nodes: [{ name: "imu", state: "active", restarts: 0, reason: null, ...shown }],
       });

@@ -28,6 +28,7 @@ const project = (firmware: Firmware): Project => ({
     snapshot: null,
     node: null,
     authorizedKeys: ["ssh-ed25519 AAAA a", "ssh-ed25519 BBBB b"],
+    signers: [],
     overlays: [],
   },
   nodes: [],
@@ -68,6 +69,21 @@ describe("generated files", () => {
     expect(files.get("home/robot/.ssh/authorized_keys")).toBe("ssh-ed25519 AAAA a\nssh-ed25519 BBBB b\n");
     expect(files.get("etc/apt/sources.list.d/debian.sources")).toContain("Suites: trixie-security\n");
     expect([...files.keys()].some((path) => path.includes("raspi"))).toBe(false);
+  });
+
+  test("who may sign releases: nobody, or each signer for releases only", () => {
+    const path = "etc/rtnode/allowed_signers";
+    expect(filesOf({ family: "direct" }).has(path)).toBe(false);
+    const plain = project({ family: "direct" });
+    const signers = ["A", "B"].map((key) => ({ key: `ssh-ed25519 ${key} me`, file: null }));
+    const { entries } = generatedLayer({ ...plain, image: { ...plain.image, signers } }, facts);
+    expect(entries.find((entry) => entry.path === path)).toMatchObject({
+      mode: 0o644,
+      owner: "root",
+      content: {
+        text: 'release namespaces="rtkit-release" ssh-ed25519 A me\nrelease namespaces="rtkit-release" ssh-ed25519 B me\n',
+      },
+    });
   });
 
   test("mount points are there, and sshd is content with the modes of the keys", () => {

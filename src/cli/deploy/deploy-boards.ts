@@ -2,9 +2,11 @@ import { loadProject } from "../../config/load.ts";
 import { RtkitError } from "../../core/errors.ts";
 import { formatMs, formatSize } from "../../core/units.ts";
 import { formatAddress, type Address } from "../../deploy/address.ts";
-import { DeployFailure, deployRelease } from "../../deploy/board.ts";
+import { DeployFailure, deployRelease, type DeployOptions } from "../../deploy/board.ts";
 import { withConnections, type Reached } from "../../deploy/connect-all.ts";
+import { sourceFacts } from "../../deploy/deploy-facts.ts";
 import { readRelease, type Release } from "../../deploy/release.ts";
+import type { Sealing } from "../../deploy/seal.ts";
 import { atMost } from "../../pipeline/concurrent.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context } from "../../pipeline/step.ts";
@@ -12,12 +14,13 @@ import { buildRelease, releaseRows } from "../build/build-release.ts";
 import { withCaches } from "../build/caches.ts";
 import { loadOptions, warn } from "../project.ts";
 import type { CommandResult } from "../session.ts";
-import { chooseBoards, describeFailure, shortId, sshSettings, type BoardOptions } from "./boards.ts";
+import { chooseBoards, describeFailure, shortId, sshSettings } from "./boards.ts";
 import { previewBoards } from "./preview-boards.ts";
 import { boardsAtOnce, healthTimeout } from "./settings.ts";
+import { recordOf, signFor, type SigningOptions } from "./signing.ts";
 
 /** Options of `rtkit deploy`, as commander reads them. */
-export interface DeployCommandOptions extends BoardOptions {
+export interface DeployCommandOptions extends SigningOptions {
   readonly timeout: string;
   readonly concurrency: string;
   readonly dryRun?: true;
@@ -67,10 +70,15 @@ export async function deployBoards(
   return withConnections(addresses, connecting, async (reached) => {
     const rows = options.dryRun === true ? [] : addresses.map(boardRow);
     context.emit({ type: "plan", steps: [...releaseRows(project), ...rows] });
-    const tar = await withCaches(context, project, async (inner) => buildRelease(inner, project));
+    const [tar, sources] = await Promise.all([
+      withCaches(context, project, async (inner) => buildRelease(inner, project)),
+      sourceFacts(project.dir, context.signal),
+    ]);
     const release = await readRelease(tar.path);
     if (options.dryRun === true) return previewBoards(reached, release, concurrency);
-    return deployToAll(context, reached, release, { timeoutSeconds, concurrency });
+    const sign = signFor(options, async () => project.image.signers, context.signal);
+    const seal = { record: recordOf(release.id, sources), sign };
+    return deployToAll(context, reached, release, { timeoutSeconds, concurrency, seal });
   });
 }
 
@@ -79,11 +87,13 @@ export async function deployToAll(
   context: Context,
   reached: readonly Reached[],
   release: Release,
-  limits: { readonly timeoutSeconds: number; readonly concurrency: number },
+  limits: {
+    readonly timeoutSeconds: number;
+    readonly concurrency: number;
+    readonly seal?: Sealing | undefined;
+  },
 ): Promise<CommandResult> {
-  const boards = await atMost(limits.concurrency, reached, async (one) =>
-    deployOne(context, one, release, limits.timeoutSeconds),
-  );
+  const boards = await atMost(limits.concurrency, reached, async (one) => deployOne(context, one, release, limits));
   return {
     result: { release: release.id, targets: boards.map(({ result }) => result) },
     text: [...boards.map(describe), ...boards.flatMap((board) => describeLog(board, boards.length > 1))].join("\n"),
@@ -103,7 +113,7 @@ async function deployOne(
   context: Context,
   { address, connection }: Reached,
   release: Release,
-  timeoutSeconds: number,
+  options: Pick<DeployOptions, "timeoutSeconds" | "seal">,
 ): Promise<Deployed> {
   const name = rowName(address);
   const started = performance.now();
@@ -116,7 +126,8 @@ async function deployOne(
       name,
       async () => {
         if (connection instanceof RtkitError) throw connection;
-        return deployRelease(connection, release, { timeoutSeconds, progress, signal: context.signal });
+        const { timeoutSeconds, seal } = options;
+        return deployRelease(connection, release, { timeoutSeconds, seal, progress, signal: context.signal });
       },
       ({ changed }) => !changed,
     );

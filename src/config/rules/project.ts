@@ -1,9 +1,9 @@
 import type { ProjectFacts } from "../facts.ts";
-import type { Board } from "../model.ts";
+import type { Board, Signer } from "../model.ts";
 import type { PartialProjectInput } from "../project-schema.ts";
 import type { Report } from "../report.ts";
 import { entry } from "./entry.ts";
-import { authorizedKeys } from "./keys.ts";
+import { authorizedKeys, signers } from "./keys.ts";
 import { prefault } from "./memory.ts";
 import { hostname } from "./names.ts";
 import { nodejs } from "./nodejs.ts";
@@ -18,7 +18,7 @@ export function projectRules(
   facts: ProjectFacts,
   board: Board | undefined,
   report: Report,
-): { readonly authorizedKeys: readonly string[] } {
+): { readonly authorizedKeys: readonly string[]; readonly signers: readonly Signer[] } {
   const nodes = Object.entries(input.nodes ?? {});
   const scheduled = nodes.map(([name, node]) => ({ name, schedule: node.schedule ?? {}, limits: node.limits ?? {} }));
   for (const node of scheduled) {
@@ -45,5 +45,8 @@ export function projectRules(
   );
   overlays(input.image?.overlays ?? [], facts.overlays, report);
   targets(input.targets ?? {}, report);
-  return { authorizedKeys: authorizedKeys(input.image?.ssh?.authorized_keys ?? [], facts.keyFiles, report) };
+  return {
+    authorizedKeys: authorizedKeys(input.image?.ssh?.authorized_keys ?? [], facts.keyFiles, report),
+    signers: signers(input.image?.signers ?? [], facts.signerFiles, report),
+  };
 }

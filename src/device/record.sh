@@ -1,0 +1,165 @@
+# The record of a deploy and its signature: part of rtnodectl, which sources this file. A record is a text of `key value`
+# lines beside a release, not in it: of which sources it was made, and who put it here when. On a board that has
+# allowed_signers a release becomes current only with a signed record that is newer than all before it: what was signed
+# once cannot be used a second time.
+#
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # root, opt, current and releases are rtnodectl's
+
+# Keys that may sign (ssh-keygen(1), ALLOWED SIGNERS). Where it is, unsigned releases are refused.
+allowed_signers=$root/etc/rtnode/allowed_signers
+# The time of the newest signed record that was ever accepted, seconds since 1970.
+newest=$opt/newest-record
+# systemd-timesyncd makes it when a server has told the time. Before, a board without a clock chip lives in the past.
+clock_is_set=$root/run/systemd/timesync/synchronized
+
+# Bytes of a record, and of a signature.
+record_limit=4096
+# Seconds that a signer's clock may be ahead: whatever is wrong with its time zone.
+ahead_limit=86400
+
+is_signed() { [ -e "$allowed_signers" ] || [ -L "$allowed_signers" ]; }
+
+# ---- take ----
+
+take_part() {
+    case $1 in
+    '' | *[!0-9]* | ?????*) refuse "'$1' is no size of a record or signature" ;;
+    esac
+    [ "$1" -le "$record_limit" ] || refuse "a record, and a signature, has at most $record_limit bytes"
+    take_bytes "$1" "$2"
+}
+
+next_line() {
+    IFS=' ' read -r word size || refuse "the connection ended in the middle"
+}
+
+# What comes with an order, into $sent/record and $sent/record.sig; $sent is empty when nothing does. Called before
+# take_turn: a sender that stops in the middle keeps nobody waiting.
+take_record() {
+    sent='' word=''
+    [ ! -t 0 ] || return 0
+    IFS=' ' read -r word size || [ -n "$word" ] || return 0
+    [ "$word" = RECORD ] || refuse "what was sent is no record"
+    sent=$(mktemp -d "$root/run/rtnodectl.XXXXXX")
+    trap 'rm -rf "$sent"' EXIT
+    take_part "$size" "$sent/record"
+    next_line
+    if [ "$word" = SIGNATURE ]; then
+        take_part "$size" "$sent/record.sig"
+        next_line
+    fi
+    [ "$word" = END ] || refuse "what was sent is no record"
+}
+
+# ---- check ----
+
+# Each key at most once, with a value of printable ASCII; -a: a zero byte ends no line.
+check_record() {
+    text='[!-~]([ -~]{0,254}[!-~])?'
+    words="release [0-9a-f]{64}|time [1-9][0-9]{0,11}|git ([0-9a-f]{40}|[0-9a-f]{64})|dirty (yes|no)"
+    if LC_ALL=C grep -Eavq "^($words|(description|user|host) $text)\$" "$sent/record"; then
+        refuse "the record has a line that does not belong into a record"
+    fi
+    [ -z "$(cut -d ' ' -f 1 "$sent/record" | sort | uniq -d)" ] || refuse "the record says something twice"
+    grep -q '^time ' "$sent/record" || refuse "the record does not say when"
+    grep -qx "release $1" "$sent/record" || refuse "the record is not that of $1"
+}
+
+utc() { date -u -d "@$1" '+%Y-%m-%d %H:%M:%S UTC'; }
+
+# Sets newest_time: 0 when no signed record was accepted yet.
+read_newest() {
+    newest_time=0
+    [ -e "$newest" ] || return 0
+    read -r newest_time <"$newest" || newest_time=''
+    case $newest_time in
+    '' | *[!0-9]*) return 1 ;;
+    esac
+}
+
+check_signature() {
+    [ -f "$sent/record.sig" ] || refuse "this board takes only signed releases, and there is no signature"
+    said=$(ssh-keygen -Y verify -f "$allowed_signers" -I release -n rtkit-release -s "$sent/record.sig" \
+        <"$sent/record" 2>&1) || refuse "the record is not signed by any of this board's signers: $said"
+    signed_at=$(sed -n 's/^time //p' "$sent/record")
+    read_newest || refuse "$newest cannot be read: nobody knows what is newer"
+    [ "$signed_at" -gt "$newest_time" ] ||
+        refuse "the record is of $(utc "$signed_at"), and one of $(utc "$newest_time") was accepted before:" \
+            "it is sent a second time, or the clock of the computer that signed it is behind"
+    [ -e "$clock_is_set" ] || return 0
+    now=$(date +%s)
+    [ "$signed_at" -le $((now + ahead_limit)) ] ||
+        refuse "the record is of $(utc "$signed_at"), and it is $(utc "$now"):" \
+            "the clock of the computer that signed it is ahead"
+}
+
+# Refuses an order for a release without the record that it needs. One that came waits for keep_record, on the disk:
+# when that is full, nothing has changed.
+stage_record() {
+    rm -f "$opt/.record.new" "$opt/.record.sig.new" "$opt/.newest-record.new"
+    if [ -z "$sent" ]; then
+        if is_signed; then refuse "this board takes only signed releases, and there is no record"; fi
+        return 0
+    fi
+    check_record "$1"
+    set --
+    if is_signed; then
+        check_signature
+        printf '%s\n' "$signed_at" >"$opt/.newest-record.new"
+        set -- "$opt/.newest-record.new"
+    fi
+    for part in record record.sig; do
+        [ -f "$sent/$part" ] || continue
+        install -m 644 "$sent/$part" "$opt/.$part.new"
+        set -- "$@" "$opt/.$part.new"
+    done
+    sync "$@"
+}
+
+# ---- keep ----
+
+# The release becomes current: what is known of it now is what came with this order.
+keep_record() {
+    beside=$releases/$1
+    if [ -z "$sent" ] && ! [ -e "$beside/record" ]; then return 0; fi
+    # The signature goes first and comes last: a power cut leaves none that belongs to another record.
+    rm -f "$beside/record.sig"
+    if [ -f "$opt/.newest-record.new" ]; then mv -T "$opt/.newest-record.new" "$newest"; fi
+    if [ -n "$sent" ]; then mv -T "$opt/.record.new" "$beside/record"; else rm -f "$beside/record"; fi
+    if [ -f "$opt/.record.sig.new" ]; then mv -T "$opt/.record.sig.new" "$beside/record.sig"; fi
+    # A release's age counts from when it came.
+    touch -r "$beside/SHA256SUMS" "$beside"
+}
+
+# ---- say ----
+
+# Prints the record of a release; nothing when it has none.
+show_record() {
+    need_id "$1"
+    [ -d "$releases/$1" ] || refuse "$1 is not here"
+    [ ! -f "$releases/$1/record" ] || cat "$releases/$1/record"
+}
+
+# Members of status --json. The record was checked when it came.
+record_members() {
+    printf ',"record":'
+    if [ -s "$current/record" ]; then
+        between='{'
+        while read -r key value || [ -n "$key" ]; do
+            printf '%s"%s":' "$between" "$key"
+            case $key:$value in
+            time:*) printf '%s' "$value" ;;
+            dirty:yes) printf true ;;
+            dirty:*) printf false ;;
+            *) json_string "$value" ;;
+            esac
+            between=,
+        done <"$current/record"
+        printf '}'
+    else
+        printf null
+    fi
+    if is_signed; then printf ',"signed":true'; else printf ',"signed":false'; fi
+    if read_newest; then printf ',"newestRecord":%s' "$newest_time"; else printf ',"newestRecord":null'; fi
+}
