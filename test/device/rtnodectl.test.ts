@@ -35,8 +35,13 @@ function writeFakeLauncher(script: string): void {
 
 /** A systemctl that writes down what it is asked, and an uname that is told what to say. */
 function writeFakes({ show = "ActiveState=inactive\nMainPID=0", version = "#1 SMP" }): void {
-  const systemctl = `#!/bin/sh\necho "$*" >>'${root}/calls'\ncase $1 in show) cat <<'E'\n${show}\nE\nesac\n`;
-  const uname = `#!/bin/sh\ncase $1 in -r) echo 6.12.0-rt;; -v) echo '${version}';; esac\n`;
+  const systemctl = `#!/bin/sh
+echo "$*" >>'${root}/calls'
+[ "$1" = show ] || exit 0
+shift 3
+for unit; do printf '%s\\nId=%s\\n\\n' '${show}' "$unit"; done
+`;
+  const uname = `#!/bin/sh\necho '6.12.0-rt ${version} x86_64'\n`;
   for (const [name, text] of Object.entries({ systemctl, uname })) {
     writeFileSync(join(root, "bin", name), text);
     chmodSync(join(root, "bin", name), 0o755);
@@ -198,6 +203,11 @@ describe("status", () => {
         previous: null,
         pending: null,
         kernel: { version: "6.12.0-rt", realtime: true },
+        architecture: "x86_64",
+        board: null,
+        uptimeSeconds: null,
+        temperatureC: null,
+        throttling: null,
         nodes: [{ name: "imu", state: "active", restarts: 0, reason: null, ...shown }],
       });
       const cpus = /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
@@ -265,7 +275,7 @@ describe("status", () => {
     const { status, stdout, stderr } = await rtnodectl("status", "--json");
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: `rtnodectl: ${launcher()} cannot say how process 5 is\n`,
+      stderr: `rtnodectl: ${launcher()} cannot say how the processes 5 are\n`,
     });
     expect(JSON.parse(stdout).nodes).toEqual([{ name: "imu", state: "active", ...nothing }]);
   });
