@@ -1,7 +1,8 @@
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { execa, type ResultPromise } from "execa";
+import { execa } from "execa";
 import { expect } from "vitest";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { scratchDir } from "../scratch.ts";
@@ -61,7 +62,7 @@ export interface Board {
   /** Runs rtnodectl; the input's characters are its bytes. */
   readonly rtnodectl: (words: readonly string[], input?: string) => Promise<Outcome>;
   /** Starts rtnodectl, for what happens meanwhile; its input stays open. */
-  readonly start: (...words: string[]) => ResultPromise<{ reject: false; stdin: "pipe" }>;
+  readonly start: (...words: string[]) => ChildProcessWithoutNullStreams;
   /** Runs it, which must succeed; what it prints. */
   readonly done: (words: readonly string[], input?: string) => Promise<string>;
   /** Sends a release in full. */
@@ -101,7 +102,7 @@ export function makeBoard(root = scratchDir("rtnode-release-")): Board {
     root,
     env,
     rtnodectl,
-    start: (...words) => execa("sh", [program, ...words], { env, reject: false, stdin: "pipe" }),
+    start: (...words) => spawn("sh", [program, ...words], { env: { ...process.env, ...env } }),
     done,
     send: (made) => done(["receive", made.id], stream(made)),
     opt,
