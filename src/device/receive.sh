@@ -173,11 +173,14 @@ take_stream() {
     need_size "$first"
     [ "$first" -le "$list_limit" ] || refuse "receive: a list of $first bytes is too long"
     # Older ones of those who send do not say how much it is.
-    [ -z "$second" ] || need_size "$second"
-    find_room "$(kib_of "$((first + ${second:-0}))")"
+    all=${second:-0}
+    need_size "$all"
+    find_room "$(kib_of "$first")"
     take_bytes "$first" "$sums"
     check_list "$1"
+    # Before anything goes to make room: what is linked stays.
     link_known
+    find_room "$(kib_of "$all")"
     sent=' '
     while :; do
         read_line
@@ -249,23 +252,23 @@ be_newest() {
 }
 
 receive() {
-    id=$1
-    need_id "$id"
+    need_id "$1"
     take_turn receive
-    if [ -d "$releases/$id" ] && ! [ -L "$releases/$id" ]; then return 0; fi
+    place=$releases/$1
+    if [ -d "$place" ] && ! [ -L "$place" ]; then return 0; fi
     new=$releases/.new
     sums=$new/SHA256SUMS
     rm -rf "$new" 2>/dev/null || :
     trap 'rm -rf "$new"' EXIT
     { mkdir -p "$releases" && mkdir "$new" "$new/nodes"; } || refuse "receive: $releases cannot be written"
-    take_stream "$id"
+    take_stream "$1"
     check_files
     check_executables
     large=$(find "$new/nodes" -name '*.conf' -size "+${conf_limit}k")
     [ -z "$large" ] || refuse "receive: ${large##*/} has more than $conf_limit KiB"
     be_newest
     sync -f "$new" || refuse "receive: the disk does not take it"
-    [ ! -L "$releases/$id" ] || rm "$releases/$id"
-    mv -T "$new" "$releases/$id" || refuse "receive: $releases cannot be written"
+    [ ! -L "$place" ] || rm "$place"
+    mv -T "$new" "$place" || refuse "receive: $releases cannot be written"
     sync -f "$releases"
 }
