@@ -51,7 +51,7 @@ it("sends a release, makes it active and confirms it; then only what changed, an
   const { sentBytes, previous } = await deploy(second);
   expect(previous).toBe(first.id);
   const bundle = Buffer.from("runs\n2\n");
-  const heads = 2 * "BLOB  \n".length + 2 * 64 + "SUMS \nEND\n".length;
+  const heads = 2 * "BLOB  \n".length + 2 * 64 + "SUMS  \nEND\n".length;
   const manifest = [...second.blobs.values()].find((content) => content.includes("schedule"))?.length ?? 0;
   // The list, the manifest, the one bundle, and the sizes' few digits.
   expect(sentBytes - second.sums.length - manifest - bundle.length - heads).toBeLessThan(12);

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { makeBoard, release, sha256, type Board } from "./release-board.ts";
+import { makeBoard, ofFiles, release, sha256, type Board } from "./release-board.ts";
 
 let board: Board;
 const rtnodectl: Board["rtnodectl"] = (...words) => board.rtnodectl(...words);
@@ -36,6 +36,57 @@ describe("activate", () => {
       "systemctl restart --no-block -- rtnode@imu.service",
       "systemctl start --no-block rtnode.target",
     ]);
+  });
+
+  test("restarts what changed in one call, a node after those that it comes after, whatever their names", async () => {
+    const ordered = ofFiles({
+      "manifest.json": "{}",
+      "nodes/arm.conf": "after imu,gone\n",
+      "nodes/arm.pyz": "arm 2",
+      "nodes/camera.conf": "",
+      "nodes/camera.pyz": "camera",
+      "nodes/imu.conf": "after zero\n",
+      "nodes/imu.pyz": "imu 2",
+      "nodes/bad.conf": "restart perhaps\n",
+      "nodes/bad.pyz": "",
+      "nodes/zero.conf": "program /usr/bin/python3\n",
+      "nodes/zero.pyz": "zero",
+    });
+    await send(ordered);
+    const { stderr } = await rtnodectl(["activate", ordered.id, "--confirm-within", "30"]);
+    const [, restart = ""] = calls();
+    const units = restart.replace("systemctl restart --no-block -- ", "").split(" ");
+    const at = (node: string): number => units.indexOf(`rtnode@${node}.service`);
+    expect(units).toHaveLength(4);
+    expect([at("zero") < at("imu"), at("imu") < at("arm"), at("camera") >= 0]).toEqual([true, true, true]);
+    // One that was refused does not start without what its drop-in would have said.
+    expect(stderr).toContain("nodes/bad.conf: restart 'perhaps'");
+    expect(at("bad")).toBe(-1);
+  });
+
+  test("nodes that wait for each other are started all the same", async () => {
+    const cycle = ofFiles({
+      "manifest.json": "{}",
+      "nodes/a.conf": "after b\n",
+      "nodes/a.pyz": "a",
+      "nodes/b.conf": "after a\n",
+      "nodes/b.pyz": "b",
+    });
+    await send(cycle);
+    await done(["activate", cycle.id, "--confirm-within", "30"]);
+    expect(calls()[1]?.split(" ").slice(4).toSorted()).toEqual(["rtnode@a.service", "rtnode@b.service"]);
+  });
+
+  test("the first release of a board has nothing to go back to, and says so", async () => {
+    rmSync(opt("current"));
+    await done(["activate", SECOND.id, "--confirm-within", "30"]);
+    const { status, stderr } = await rtnodectl(["revert", SECOND.id]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(`${SECOND.id} was not confirmed, and stays: the previous release is gone`),
+    });
+    expect(linked("current")).toBe(SECOND.id);
+    expect(existsSync(opt("pending"))).toBe(false);
   });
 
   test("a confirmed one stays, also when the timer or a boot comes later", async () => {
@@ -110,6 +161,8 @@ describe("activate", () => {
       "mkdir",
       "flock",
       "date",
+      "grep",
+      "tsort",
     ];
     for (const name of names) {
       for (let nth = 1; nth <= 4; nth += 1) {
