@@ -32,7 +32,7 @@ granted_groups() {
     { while read -r group; do granted="$granted$group "; done <"$allowed_groups"; } 2>/dev/null || :
 }
 
-# The drop-in of one node on standard output; says what is wrong and returns 1 when a value is not in the vocabulary.
+# Sets text to the drop-in of one node; says what is wrong and returns 1 when a value is not in the vocabulary.
 drop_in() {
     node=$1 conf=$2
     restart='' groups='' after='' notify='' watchdog='' bad=0
@@ -56,25 +56,25 @@ drop_in() {
         after) after="$after,$value" ;;
         esac
     done <"$conf"
-    printf '# Made by rtnodectl from nodes/%s\n' "${conf##*/}"
+    text="# Made by rtnodectl from nodes/${conf##*/}$newline"
     set -f
     IFS=', '
-    [ -z "$after" ] || printf '[Unit]\n'
+    [ -z "$after" ] || text="${text}[Unit]$newline"
     for other in $after; do
         if ! valid_name "$other"; then
             [ -z "$other" ] || bad_value "after '$other' is not a node's name"
         else
-            printf 'After=rtnode@%s.service\n' "$other"
+            text="${text}After=rtnode@$other.service$newline"
             order="$order$other $node$newline"
         fi
     done
-    printf '[Service]\n'
-    [ -z "$notify" ] || printf 'Type=notify\n'
-    [ -z "$watchdog" ] || printf 'WatchdogSec=%s\n' "$watchdog"
-    [ -z "$restart" ] || printf 'Restart=%s\n' "$restart"
+    text="${text}[Service]$newline"
+    [ -z "$notify" ] || text="${text}Type=notify$newline"
+    [ -z "$watchdog" ] || text="${text}WatchdogSec=$watchdog$newline"
+    [ -z "$restart" ] || text="${text}Restart=$restart$newline"
     for group in $groups; do
         case "$granted" in
-        *" $group "*) printf 'SupplementaryGroups=%s\n' "$group" ;;
+        *" $group "*) text="${text}SupplementaryGroups=$group$newline" ;;
         *) [ -z "$group" ] || bad_value "group '$group' is not among those that the image grants ($allowed_groups)" ;;
         esac
     done
@@ -83,24 +83,28 @@ drop_in() {
     return "$bad"
 }
 
+# Sets had to what a file has, without a program for it: nearly always it is what it is to be.
+read_text() {
+    had=''
+    { while IFS= read -r line; do had="$had$line$newline"; done <"$1"; } 2>/dev/null || :
+}
+
 apply_node() {
-    made=$units/.rtnode-$1.new
-    if ! drop_in "$1" "$current/nodes/$1.conf" >"$made"; then
-        rm "$made"
-        return
-    fi
+    drop_in "$1" "$current/nodes/$1.conf" || return 0
     file=$units/rtnode@$1.service.d/50-node.conf
-    if cmp -s "$made" "$file"; then
-        rm "$made"
-    else
-        mkdir -p "${file%/*}"
+    read_text "$file"
+    if [ "$text" != "$had" ]; then
+        made=$units/.rtnode-node.new
         # By rename: whoever reads it sees the old or the new one.
-        mv "$made" "$file"
+        if ! { mkdir -p "${file%/*}" && printf '%s' "$text" >"$made" && mv "$made" "$file"; }; then
+            complain "$file cannot be written"
+            return 0
+        fi
         changed=1
     fi
     link=$units/rtnode.target.wants/rtnode@$1.service
-    if [ "$(readlink "$link" 2>/dev/null)" != /usr/lib/systemd/system/rtnode@.service ]; then
-        mkdir -p "${link%/*}"
+    if ! [ -L "$link" ]; then
+        [ -d "${link%/*}" ] || mkdir "${link%/*}"
         ln -sfn /usr/lib/systemd/system/rtnode@.service "$link"
         changed=1
     fi

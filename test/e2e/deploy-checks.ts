@@ -68,6 +68,38 @@ export function checkDeploy(board: () => RunningBoard, boardName: string): void 
     expect(await board().ask("journalctl -t controller -o cat")).toContain("deployed");
   });
 
+  it("starts a node after the one that it comes after", async () => {
+    const file = join(project, "rtkit.yaml");
+    // The planner is a JavaScript program, which takes longer to be ready.
+    const text = (await readFile(file, "utf8"))
+      .replace("entry: nodes/controller.py\n", "entry: nodes/controller.py\n    after: [planner]\n")
+      .replace("entry: nodes/planner.ts\n", 'entry: nodes/planner.ts\n    env: { VERSION: "2" }\n');
+    await writeFile(file, text);
+    const { run } = await deploy();
+    expect(run.status, JSON.stringify(run)).toBe(0);
+    const time = async (node: string, property: string): Promise<number> =>
+      Number(await board().ask(`systemctl show --value --property=${property} rtnode@${node}`));
+    const ready = await time("planner", "ActiveEnterTimestampMonotonic");
+    expect(await time("controller", "ExecMainStartTimestampMonotonic")).toBeGreaterThanOrEqual(ready);
+  });
+
+  it("says what the board is and how long it has been up, and nothing of its power, which it cannot tell", async () => {
+    const facts = await status();
+    expect(facts).toMatchObject({ architecture: "x86_64", throttling: null });
+    expect(facts).toHaveProperty("uptimeSeconds", expect.any(Number));
+  });
+
+  it("a clock that is set far ahead or back does not end or keep the time to confirm", async () => {
+    const { release } = await status();
+    await board().ask(`sudo -n /usr/lib/rtnode/rtnodectl activate ${first} --confirm-within 30`);
+    expect(await board().ask("systemctl show --value --property=TimersCalendar rtnode-revert.timer")).toBe("");
+    expect(await board().ask("systemctl show --value --property=TimersMonotonic rtnode-revert.timer")).toContain(
+      "OnActiveUSec=30s",
+    );
+    await board().ask(`sudo -n /usr/lib/rtnode/rtnodectl revert ${first}`);
+    expect((await status()).release).toBe(release);
+  });
+
   it("does nothing when nothing changed", async () => {
     const before = await status();
     const { run, result } = await deploy();
