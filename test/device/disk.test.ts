@@ -76,6 +76,13 @@ describe.skipIf(probe === undefined)("a board with a small disk", () => {
     writeFileSync(join(disk, `filler-${fillers}`), Buffer.alloc((freeKib() - leftKib) * KIB));
   }
 
+  const readOnly = async (): Promise<void> => {
+    // As on a board, where /run is in memory.
+    rmSync(join(disk, "run"), { recursive: true });
+    symlinkSync(scratchDir("rtnode-run-"), join(disk, "run"));
+    await execa("mount", ["-o", "remount,ro", disk]);
+  };
+
   test("refuses what does not fit, says how much it is, and leaves nothing", async () => {
     const made = ofSize(8000);
     const { status, stderr } = await board.rtnodectl(["receive", made.id], stream(made));
@@ -151,13 +158,6 @@ describe.skipIf(probe === undefined)("a board with a small disk", () => {
   });
 
   describe("that cannot be written", () => {
-    const readOnly = async (): Promise<void> => {
-      // As on a board, where /run is in memory.
-      rmSync(join(disk, "run"), { recursive: true });
-      symlinkSync(scratchDir("rtnode-run-"), join(disk, "run"));
-      await execa("mount", ["-o", "remount,ro", disk]);
-    };
-
     test("refuses to receive and to activate, in words and with the status of a refusal", async () => {
       const second = release({ imu: "imu 2" });
       await board.send(second);

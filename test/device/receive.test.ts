@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { utimesSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -6,7 +6,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { beforeEach, describe, expect, test } from "vitest";
 import { makeBoard, ofFiles, program, release, sha256, stream, type Board, type Release } from "./release-board.ts";
-import { mayTrace } from "./strace.ts";
 import { scratchDir } from "../scratch.ts";
 
 const FIRST = release({ imu: "imu 1", arm: "arm 1" });
@@ -30,6 +29,9 @@ const elf = (machine: number, rest = ""): string =>
 const MACHINES: Readonly<Record<string, number>> = { x64: 62, arm64: 183, riscv64: 243 };
 const own = MACHINES[process.arch] ?? 0;
 const foreign = own === 62 ? 183 : 62;
+
+/** A file as it is sent. */
+const blob = (text: string): string => `BLOB ${sha256(text)} ${text.length}\n${text}`;
 
 /** The stream was refused for that reason, and nothing of it is left. */
 async function refused(made: Release, sent: string, reason: string): Promise<void> {
@@ -108,7 +110,6 @@ describe("what is received", () => {
 
 describe("faulty and hostile streams leave nothing", () => {
   const whole = stream(SECOND);
-  const blob = (text: string): string => `BLOB ${sha256(text)} ${text.length}\n${text}`;
   const imu = blob("imu 2");
   test.each([
     ["nothing", "", "ended in the middle"],
@@ -286,74 +287,5 @@ describe("at the same time", () => {
     const end = once(stalled, "close");
     stalled.stdin.end();
     expect(await end).toEqual([1, null]);
-  });
-});
-
-test("killed at any moment, a release is not there or whole, and the next time it comes", async () => {
-  const names = ["ln", "mv", "sync", "rm", "mkdir", "head", "stat", "sha256sum", "grep", "cut", "find", "date"];
-  for (const name of names) {
-    for (let nth = 1; nth <= 4; nth += 1) {
-      writeFileSync(join(board.root, "count"), "");
-      const own = join(board.root, "bin", name);
-      writeFileSync(
-        own,
-        `#!/bin/sh\necho x >>'${board.root}/count'\n[ $(wc -l <'${board.root}/count') -lt ${nth} ] || kill -9 $PPID\nPATH=/usr/sbin:/usr/bin:/sbin:/bin exec ${name} "$@"\n`,
-      );
-      chmodSync(own, 0o755);
-      const made = release({ imu: `${name} ${nth}`, arm: "arm 1" });
-      await receive(made, stream(made, [sha256("arm 1")]));
-      board.standIn(name, `PATH=/usr/sbin:/usr/bin:/sbin:/bin exec ${name} "$@"`);
-      if (existsSync(board.opt(`releases/${made.id}`))) {
-        await execa("sha256sum", ["--check", "--quiet", "SHA256SUMS"], { cwd: board.opt(`releases/${made.id}`) });
-      }
-      await board.done(["receive", made.id], stream(made, [sha256("arm 1")]));
-      expect(readFileSync(path(made, "nodes/imu.pyz"), "utf8")).toBe(`${name} ${nth}`);
-    }
-  }
-});
-
-describe.skipIf(!(await mayTrace()))("at a power cut the file system has", () => {
-  /** What rtnodectl does to files below /opt/rtnode, in order: what it writes, syncs and renames. */
-  async function steps(words: readonly string[], input: string): Promise<string[]> {
-    const trace = join(scratchDir("strace-"), "trace");
-    const calls = "openat,fsync,syncfs,rename,renameat,renameat2,unlink,unlinkat";
-    await execa("strace", ["-f", "-o", trace, "-y", "-e", `trace=${calls}`, "sh", program, ...words], {
-      env: board.env,
-      input: Buffer.from(input, "latin1"),
-    });
-    return readFileSync(trace, "utf8")
-      .split("\n")
-      .filter((line) => line.includes(board.opt()) && !line.includes(" = -1 "))
-      .flatMap((line) => {
-        const file = (text: string): string => text.replaceAll(`${board.opt()}/`, "").replaceAll(SECOND.id, "ID");
-        const opened = /openat\(.*"([^"]+)", .*O_(?:WRONLY|RDWR)/.exec(line)?.[1];
-        if (opened !== undefined) return [`write ${file(opened)}`];
-        if (/fsync|syncfs/.test(line)) return ["sync"];
-        const renamed = /rename\w*\(.*?"([^"]+)", .*?"([^"]+)"/.exec(line);
-        if (renamed !== null) return [`${file(renamed[1] ?? "")} -> ${file(renamed[2] ?? "")}`];
-        return [];
-      })
-      .filter((step, index, all) => step !== all[index - 1]);
-  }
-
-  test("a release whole or not at all: everything of it is on the disk before its name is, and then the name", async () => {
-    const done = await steps(["receive", SECOND.id], stream(SECOND));
-    expect(done.slice(-3)).toEqual(["sync", "releases/.new -> releases/ID", "sync"]);
-    expect(done.indexOf("sync")).toBe(done.length - 3);
-    expect(done).toContain("write releases/.new/nodes/imu.pyz");
-  });
-
-  test("the way back before the new release is current", async () => {
-    await board.send(SECOND);
-    const done = await steps(["activate", SECOND.id, "--confirm-within", "30"], "");
-    expect(done).toEqual([
-      "write pending.new",
-      "sync",
-      "pending.new -> pending",
-      "sync",
-      ".previous.new -> previous",
-      ".current.new -> current",
-      "sync",
-    ]);
   });
 });

@@ -160,24 +160,48 @@ const shown = (pid: number): string =>
     threads: [],
   });
 
-describe("of several nodes", () => {
-  /** systemctl that gives each of the nodes another process, from 101 on. */
-  function runNodes(count: number): void {
-    for (let node = 1; node <= count; node += 1) conf(`n${node}`, "");
-    writeFakes({});
-    writeFileSync(
-      join(boardRoot(), "bin/systemctl"),
-      `#!/bin/sh
+/** systemctl that gives each of the nodes another process, from 101 on. */
+function runNodes(count: number): void {
+  for (let node = 1; node <= count; node += 1) conf(`n${node}`, "");
+  writeFakes({});
+  writeFileSync(
+    join(boardRoot(), "bin/systemctl"),
+    `#!/bin/sh
 shift 3
 for unit; do
-    number=\${unit#rtnode@n} number=\${number%.service}
-    printf 'MainPID=%s\\nNRestarts=0\\nStatusText=a=b\\\\ c\\nId=%s\\nActiveState=active\\n\\n' $((number + 100)) "$unit"
+  number=\${unit#rtnode@n} number=\${number%.service}
+  printf 'MainPID=%s\\nNRestarts=0\\nStatusText=a=b\\\\ c\\nId=%s\\nActiveState=active\\n\\n' $((number + 100)) "$unit"
 done`,
-    );
-    const [before = "", after = ""] = shown(0).split('"pid":0');
-    writeFakeLauncher(`shift 2\nfor pid; do printf '%s"pid":%s%s\\n' '${before}' "$pid" '${after}'; done`);
-  }
+  );
+  const [before = "", after = ""] = shown(0).split('"pid":0');
+  writeFakeLauncher(`shift 2\nfor pid; do printf '%s"pid":%s%s\\n' '${before}' "$pid" '${after}'; done`);
+}
 
+/** How many programs it takes to say how so many nodes are. */
+async function programs(count: number): Promise<number> {
+  runNodes(count);
+  const trace = join(scratchDir("strace-"), "trace");
+  const path = `${join(boardRoot(), "bin")}:${process.env["PATH"] ?? ""}`;
+  const words = ["-f", "-o", trace, "-e", "trace=execve", "sh", program, "status", "--json"];
+  await execa("strace", words, { env: { RTNODE_ROOT: boardRoot(), PATH: path } });
+  return readFileSync(trace, "utf8")
+    .split("\n")
+    .filter((line) => line.endsWith(" = 0")).length;
+}
+
+/** Files of the kernel, by path. */
+function kernelFiles(files: Readonly<Record<string, string>>): void {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(boardRoot(), path)), { recursive: true });
+    writeFileSync(join(boardRoot(), path), text);
+  }
+}
+const facts = async (): Promise<Record<string, unknown>> => {
+  const { uptimeSeconds, temperatureC, throttling, board } = JSON.parse((await rtnodectl("status", "--json")).stdout);
+  return { uptimeSeconds, temperatureC, throttling, board };
+};
+
+describe("of several nodes", () => {
   test("each has its own process and state", async () => {
     runNodes(12);
     const { nodes } = JSON.parse((await rtnodectl("status", "--json")).stdout);
@@ -208,33 +232,11 @@ done`,
   });
 
   test.skipIf(!traces)("thirty cost as many programs as one", async () => {
-    const programs = async (count: number): Promise<number> => {
-      runNodes(count);
-      const trace = join(scratchDir("strace-"), "trace");
-      const path = `${join(boardRoot(), "bin")}:${process.env["PATH"] ?? ""}`;
-      const words = ["-f", "-o", trace, "-e", "trace=execve", "sh", program, "status", "--json"];
-      await execa("strace", words, { env: { RTNODE_ROOT: boardRoot(), PATH: path } });
-      return readFileSync(trace, "utf8")
-        .split("\n")
-        .filter((line) => / = 0$/.test(line)).length;
-    };
     expect(await programs(30)).toBe(await programs(1));
   });
 });
 
 describe("what a board says of itself", () => {
-  /** Files of the kernel, by path. */
-  function kernelFiles(files: Readonly<Record<string, string>>): void {
-    for (const [path, text] of Object.entries(files)) {
-      mkdirSync(dirname(join(boardRoot(), path)), { recursive: true });
-      writeFileSync(join(boardRoot(), path), text);
-    }
-  }
-  const facts = async (): Promise<Record<string, unknown>> => {
-    const { uptimeSeconds, temperatureC, throttling, board } = JSON.parse((await rtnodectl("status", "--json")).stdout);
-    return { uptimeSeconds, temperatureC, throttling, board };
-  };
-
   test("a Raspberry Pi: its model, since when it runs, how hot it is, and that its power is not enough", async () => {
     kernelFiles({
       "proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0",
