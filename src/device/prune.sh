@@ -33,7 +33,6 @@ end
 
 # By rename first: half a release is none.
 remove_release() {
-    rm -rf "$releases/.old"
     mv -T "$releases/$1" "$releases/.old"
     rm -rf "$releases/.old"
     # It may be the damaged copies that went.
@@ -48,6 +47,7 @@ free_kib() {
 }
 
 prune() {
+    rm -rf "$releases/.old"
     # shellcheck disable=SC2046 # numbers
     set -- $(stat -f -c '%b %S' "$releases")
     limit=$(($1 * $2 / 1024 / largest_part))
@@ -68,6 +68,8 @@ end
 
 # Removes old releases, the oldest first, until so many KiB are free or none is left.
 make_room() {
+    # Of one that was killed in the middle.
+    rm -rf "$releases/.old"
     sort_releases
     # shellcheck disable=SC2086 # ids
     for id in $(printf '%s\n' $old | tac); do

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import {
   existsSync,
   rmSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   statfsSync,
@@ -111,6 +112,13 @@ describe.skipIf(probe === undefined)("a board with a small disk", () => {
     const { status, stderr } = await board.rtnodectl(["receive", large.id], stream(large));
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining("KiB left") });
     expect(here()).toEqual([first.id, second.id].toSorted());
+  });
+
+  test("has no halves of releases that were being removed when the power went", async () => {
+    mkdirSync(board.opt("releases/.old"));
+    writeFileSync(board.opt("releases/.old/big.pyz"), Buffer.alloc((freeKib() - 300) * KIB));
+    await send(ofSize(900));
+    expect(existsSync(board.opt("releases/.old"))).toBe(false);
   });
 
   test("has what a new release shares with one that had to go", async () => {

@@ -126,6 +126,16 @@ describe("activate", () => {
     expect(stderr).toMatch(new RegExp(`root \\(.* UTC\\) activated ${SECOND.id} and has not confirmed it yet`));
   });
 
+  test("whoever waits too long is told for whom", async () => {
+    await done(["activate", SECOND.id, "--confirm-within", "30"]);
+    board.standIn("flock", "exit 1");
+    const { status, stderr } = await rtnodectl(["confirm", SECOND.id]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^rtnodectl: waits for (rtnodectl activate, process \d+, for root)\nrtnodectl: \1 has been at work for a minute$/,
+    );
+  });
+
   test.each([
     [["activate", FIRST.id, "--confirm-within", "30"], 1, "is active already"],
     [["activate", sha256("unknown"), "--confirm-within", "30"], 1, "is not here; send it first"],
