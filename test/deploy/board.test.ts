@@ -69,7 +69,7 @@ it("sends equal content once, and nothing that an older release has", async () =
   const { blobs, sums } = releaseOf({ name: "imu" }, { name: "twin" });
   const { sentBytes } = await deploy(releaseOf({ name: "imu" }, { name: "twin" }));
   const manifest = [...blobs.values()].find((content) => content.includes("schedule"))?.length ?? 0;
-  expect(sentBytes - sums.length - manifest).toBeLessThan(64 + "SUMS 0000\nBLOB  0000\nEND\n".length + 1);
+  expect(sentBytes - sums.length - manifest).toBeLessThan(64 + "SUMS 0 0000\nBLOB  0000\nEND\n".length + 1);
 });
 
 it("goes back when a node fails, and says why with its last lines", async () => {
