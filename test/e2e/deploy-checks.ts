@@ -85,7 +85,7 @@ export function checkDeploy(board: () => RunningBoard, boardName: string): void 
 
   it("says what the board is and how long it has been up, and nothing of its power, which it cannot tell", async () => {
     const facts = await status();
-    expect(facts).toMatchObject({ architecture: "x86_64", throttling: null });
+    expect(facts).toMatchObject({ architecture: "x86_64", throttling: { underVoltage: null, frequencyCapped: false } });
     expect(facts).toHaveProperty("uptimeSeconds", expect.any(Number));
   });
 
