@@ -39,6 +39,7 @@ export function launchConf(node: NodeConfig, sdk: boolean): string {
     ...(sdk ? [["notify"] as const] : []),
     ...(node.watchdog === null ? [] : [["watchdog", formatNanoseconds(wholeMicroseconds(node.watchdog))] as const]),
     ...(node.groups.length === 0 ? [] : [["groups", node.groups.join(",")] as const]),
+    ...(node.after.length === 0 ? [] : [["after", node.after.join(",")] as const]),
     ["program", program],
     ...args.map((arg) => ["arg", arg] as const),
   ];

@@ -1,21 +1,16 @@
 import { Command } from "commander";
 import type { RtkitError } from "../core/errors.ts";
-import { formatAddress, type Address } from "../deploy/address.ts";
-import { describeRecord } from "../deploy/record.ts";
-import type { BoardRelease, BoardStatus } from "../deploy/rtnodectl.ts";
+import { formatAddress } from "../deploy/address.ts";
 import {
   addressesFor,
   describeFailure,
   onBoards,
-  shortId,
   withBoardOptions,
   type BoardOptions,
   type Outcome,
 } from "./deploy/boards.ts";
+import { describeBoard, type Shown } from "./status/describe-board.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "./session.ts";
-
-/** What a board says, and which releases it has. */
-type Shown = BoardStatus & { readonly releases: readonly BoardRelease[] };
 
 /** `rtkit status` */
 export const statusCommand: CommandMaker = (onEnd) =>
@@ -56,39 +51,4 @@ function failure({ code, message, hint }: RtkitError): object {
 
 function describe(board: Outcome<Shown>): string {
   return "error" in board ? describeFailure(board.address, board.error) : describeBoard(board.address, board.value);
-}
-
-function describeBoard(address: Address, status: Shown): string {
-  const { kernel, nodes, pending, record, releases } = status;
-  const others = releases.filter(({ mark }) => mark === "-").map(({ id }) => shortId(id));
-  const rows = nodes.map((node) =>
-    [
-      node.name,
-      node.state,
-      node.pid ?? "-",
-      node.policy ?? "-",
-      node.priority ?? "-",
-      node.cpus ?? "-",
-      node.lockedKiB ?? "-",
-      node.restarts,
-      node.reason ?? "",
-    ].map(String),
-  );
-  return [
-    `${formatAddress(address)}  Linux ${kernel.version}${kernel.realtime ? ", real-time" : ", not real-time"}`,
-    `release ${shortId(status.release)}${pending === status.release && pending !== null ? " (not confirmed)" : ""}, previous ${shortId(status.previous)}${others.length === 0 ? "" : `, also there ${others.join(", ")}`}`,
-    ...(record === undefined || record === null ? [] : [describeRecord(record)]),
-    ...table([["NAME", "STATE", "PID", "POLICY", "PRIORITY", "CPUS", "LOCKEDKIB", "RESTARTS", ""], ...rows]),
-  ].join("\n");
-}
-
-/** Columns as wide as their widest cell. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }

@@ -14,7 +14,8 @@ import { checkShape, readDocument } from "./read.ts";
 import { byPlace, findings } from "./report.ts";
 import type { Warning } from "./report.ts";
 import { resolveProject } from "./resolve.ts";
-import { names } from "./rules/names.ts";
+import { after } from "./rules/after.ts";
+import { keysAt, names } from "./rules/names.ts";
 import { projectRules } from "./rules/project.ts";
 import { salvage } from "./salvage.ts";
 
@@ -60,6 +61,7 @@ export async function loadProject(options: LoadOptions): Promise<LoadedProject> 
   const facts = await gatherFacts(rest, dir, options.env ?? process.env);
   const report = findings(document);
   names(document.data, report);
+  after(rest.nodes ?? {}, keysAt(document.data, ["nodes"]), report);
   const keys = projectRules(rest, facts, board, report);
   errors.push(...report.errors);
   throwIfAny(errors.toSorted(byPlace));

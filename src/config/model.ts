@@ -76,6 +76,8 @@ export interface NodeConfig {
   readonly restart: "no" | "on-failure" | "always";
   /** How long the node's loop may stand still before the board restarts it, nanoseconds; null for no watchdog. */
   readonly watchdog: number | null;
+  /** Names of the nodes that are started before this one; sorted. */
+  readonly after: readonly string[];
   /** Supplementary groups for devices (`gpio`, `i2c`, …). */
   readonly groups: readonly string[];
 }

@@ -102,6 +102,12 @@ const node = z.strictObject({
     .describe(
       "How long the node's loop may stand still before systemd ends and restarts it, at least 200ms. For nodes that use the SDK; a loop that waits for its next period does not stand still. Default: no watchdog.",
     ),
+  after: z
+    .array(z.string())
+    .optional()
+    .describe(
+      "Nodes that are started before this one whenever both are: it waits until they are ready (with the SDK) or run. One that fails keeps it from nothing.",
+    ),
   groups: z.array(z.enum(DEVICE_GROUPS)).optional().describe("Groups that own the devices the node opens."),
 });
 

@@ -84,6 +84,7 @@ function resolveNode(name: string, node: NodeInput, entry: string): NodeConfig {
     limits: resolveLimits(node),
     restart: node.restart ?? "on-failure",
     watchdog: node.watchdog ?? null,
+    after: [...new Set(node.after)].toSorted(),
     groups: [...new Set(node.groups)].toSorted(),
   };
 }

@@ -27,6 +27,17 @@ const Node = z.looseObject({
   restarts: z.number(),
   /** What the node's unit said last (sd_notify's STATUS), e.g. why the launcher refused. */
   reason: z.string().nullable(),
+  /** What the SDK's loop counts; null without one. */
+  stats: z
+    .looseObject({
+      cycles: z.number(),
+      overruns: z.number(),
+      minorFaults: z.number(),
+      majorFaults: z.number(),
+      wakeupUs: z.looseObject({ p99: z.number() }).nullable(),
+    })
+    .nullish()
+    .catch(null),
 });
 
 const Status = z.looseObject({
@@ -41,6 +52,18 @@ const Status = z.looseObject({
   /** The time of the newest signed record that it ever accepted; 0 for none, null when it cannot say. */
   newestRecord: z.number().nullish(),
   kernel: z.object({ version: z.string(), realtime: z.boolean() }),
+  /** What uname(1) calls the processor: `aarch64`, `x86_64`. From here on older boards say nothing, others perhaps null. */
+  architecture: z.string().nullish().catch(null),
+  /** The model that the board has of its maker: `Raspberry Pi 4 Model B Rev 1.4`. */
+  board: z.string().nullish().catch(null),
+  uptimeSeconds: z.number().nullish().catch(null),
+  /** Of the processor. */
+  temperatureC: z.number().nullish().catch(null),
+  /** Whether the board is held back now; null for what it cannot say. */
+  throttling: z
+    .looseObject({ underVoltage: z.boolean().nullable(), frequencyCapped: z.boolean().nullable() })
+    .nullish()
+    .catch(null),
   nodes: z.array(Node),
 });
 

@@ -10,7 +10,8 @@ export interface ReleaseStream {
 }
 
 /**
- * A release without the files that the board has: `SUMS <bytes>` and the list, for each missing file `BLOB <sha256> <bytes>`
+ * A release without the files that the board has: `SUMS <bytes> <bytes of the missing files>` and the list, for each
+ * missing file `BLOB <sha256> <bytes>`
  * and its content, sorted by sha256 and each once, then `END`. Every head is a line.
  */
 export function releaseStream(
@@ -18,8 +19,9 @@ export function releaseStream(
   has: ReadonlySet<string>,
 ): ReleaseStream {
   const missing = [...blobs].filter(([digest]) => !has.has(digest)).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const size = missing.reduce((sum, [, { length }]) => sum + length, 0);
   const chunks = [
-    Buffer.from(`SUMS ${sums.length}\n`),
+    Buffer.from(`SUMS ${sums.length} ${size}\n`),
     sums,
     ...missing.flatMap(([digest, content]) => [Buffer.from(`BLOB ${digest} ${content.length}\n`), content]),
     Buffer.from("END\n"),

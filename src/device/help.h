@@ -5,9 +5,9 @@
 static const char rt_launch_help[] =
     "usage: rt-launch [OPTION...] [--] PROGRAM [ARG...]\n"
     "       rt-launch [OPTION...] --config FILE [ARG...]\n"
-    "       rt-launch show [--json] PID\n"
+    "       rt-launch show [--json] PID...\n"
     "Sets scheduling, CPUs, limits and memory locking, reads them back from the kernel, then becomes PROGRAM.\n"
-    "`show` prints what a running process really has.\n\n"
+    "`show` prints what running processes really have.\n\n"
     "  --policy P          other, batch, idle, fifo, rr, deadline\n"
     "  --priority N        1 to 98, with fifo and rr\n"
     "  --nice N            -20 to 19, with other and batch\n"
@@ -31,9 +31,10 @@ static const char rt_launch_help[] =
     "  --strict            start nothing when something cannot be had (the default)\n"
     "  --warn              say what could not be had, and go on\n"
     "  --help, --version\n\n"
-    "A config file may also hold `restart WORD`, `groups LIST`, `notify` and `watchdog TIME`, which are for rtnodectl.\n"
+    "A config file may also hold `restart WORD`, `groups LIST`, `notify`, `watchdog TIME` and `after LIST`,\n"
+    "which are for rtnodectl.\n"
     "Exit status: the program's; 125 when rt-launch fails, 126 when PROGRAM cannot be executed, 127 when it is not found;\n"
-    "of show: 0, 1 when there is no such process, 125.\n"
+    "of show: 0, 1 when one of the processes is not there, 125.\n"
     "rt-launch(1) says more, and what helps when something cannot be had.\n";
 
 #endif

@@ -206,7 +206,7 @@ static bool read_threads(int folder, struct process *process)
     size_t listed = list_threads(folder, tids);
     for (size_t i = 0; i < listed; i++) {
         struct thread *thread = &process->threads[process->count];
-        thread->tid = tids[i];
+        *thread = (struct thread){.tid = tids[i]};
         if (!read_thread(folder, thread, process))
             continue;
         process->count++;
@@ -218,6 +218,7 @@ static bool read_threads(int folder, struct process *process)
 
 bool read_process(pid_t pid, struct process *process)
 {
+    memset(process, 0, offsetof(struct process, threads));
     process->pid = pid;
     process->locked = process->huge_pages = process->no_new_privileges = -1;
     char path[32];

@@ -43,7 +43,7 @@ struct process {
     struct thread threads[MAX_THREADS]; /* by tid */
 };
 
-/* Asks everything, of one and the same process, into one that is all zero: false when there is none, or it ended meanwhile. Leaves with
+/* Asks everything, of one and the same process: false when there is none, or it ended meanwhile. Leaves with
    EXIT_LAUNCHER when the kernel does not answer, or `pid` is another process's thread. */
 bool read_process(pid_t pid, struct process *process);
 

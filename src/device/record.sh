@@ -30,24 +30,20 @@ take_part() {
     take_bytes "$1" "$2"
 }
 
-next_line() {
-    IFS=' ' read -r word size || refuse "the connection ended in the middle"
-}
-
 # What comes with an order, into $sent/record and $sent/record.sig; $sent is empty when nothing does. Called before
 # take_turn: a sender that stops in the middle keeps nobody waiting.
 take_record() {
-    sent='' word=''
+    sent=''
     [ ! -t 0 ] || return 0
-    IFS=' ' read -r word size || [ -n "$word" ] || return 0
+    next_line || return 0
     [ "$word" = RECORD ] || refuse "what was sent is no record"
     sent=$(mktemp -d "$root/run/rtnodectl.XXXXXX")
     trap 'rm -rf "$sent"' EXIT
-    take_part "$size" "$sent/record"
-    next_line
+    take_part "$first" "$sent/record"
+    read_line
     if [ "$word" = SIGNATURE ]; then
-        take_part "$size" "$sent/record.sig"
-        next_line
+        take_part "$first" "$sent/record.sig"
+        read_line
     fi
     [ "$word" = END ] || refuse "what was sent is no record"
 }
@@ -142,8 +138,8 @@ show_record() {
 }
 
 # Members of status --json. The record was checked when it came.
-record_members() {
-    printf ',"record":'
+put_record() {
+    printf '"record":'
     if [ -s "$current/record" ]; then
         between='{'
         while read -r key value || [ -n "$key" ]; do

@@ -1,142 +1,23 @@
-# Releases on the board: part of rtnodectl, which sources this file. A release is a folder releases/ID of files that its
-# SHA256SUMS lists, and ID is the sha256 of that list. What is here is whole: a release appears by rename, when its files
-# were checked and are on the disk. `current` and `previous` are links that are swapped by rename.
+# Which release runs: part of rtnodectl, which sources this file. A release is a folder releases/ID of files that its
+# SHA256SUMS lists, and ID is the sha256 of that list. `current` and `previous` are links that are swapped by rename.
 #
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # opt, root and current are rtnodectl's
+# shellcheck disable=SC2154 # opt, releases, current and program are rtnodectl's, applied and order apply.sh's
 
-releases=$opt/releases
-# A release that is active and not confirmed: `ID PREVIOUS WHO`. At boot, or when its time is up, PREVIOUS comes back.
+# A release that is active and not confirmed: `ID PREVIOUS WHO`. At boot, or when its time is up, PREVIOUS (- for none)
+# comes back.
 pending=$opt/pending
-
-# Releases that stay besides the current, the previous and a pending one.
-kept=3
-
-valid_id() {
-    case $1 in
-    *[!0-9a-f]*) return 1 ;;
-    esac
-    [ ${#1} -eq 64 ]
-}
-
-need_id() {
-    if ! valid_id "$1"; then
-        complain "'$1' is no release: an id is 64 hexadecimal digits"
-        exit 2
-    fi
-}
-
-# The id that a link points to, or nothing.
-linked() {
-    link=$(readlink "$opt/$1") || return 0
-    printf '%s' "${link##*/}"
-}
-
-digest_of() {
-    set -- "$(sha256sum <"$1")"
-    printf '%s' "${1%% *}"
-}
-
-# ---- receive ----
-
-# The digests of all files of all releases.
-blobs() {
-    for sums in "$releases"/*/SHA256SUMS; do
-        if [ -f "$sums" ]; then cut -c 1-64 "$sums"; fi
-    done | sort -u
-}
-
-refuse() {
-    complain "$*"
-    exit 1
-}
-
-# Copies exactly this many bytes of standard input to a file.
-take_bytes() {
-    case $1 in
-    '' | *[!0-9]* | ????????????*) refuse "'$1' is no size" ;;
-    esac
-    head -c "$1" >"$2" || refuse "$2 cannot be written"
-    [ "$(stat -c %s "$2")" -eq "$1" ] || refuse "the connection ended in the middle"
-}
-
-# What the sender says, into $new: no name of it is used before the list of names was checked.
-take_stream() {
-    while :; do
-        IFS=' ' read -r word first second || refuse "receive: the connection ended in the middle"
-        case $word in
-        SUMS) take_bytes "$first" "$new/SHA256SUMS" ;;
-        BLOB)
-            need_id "$first"
-            take_bytes "$second" "$new/blobs/$first"
-            ;;
-        END) return ;;
-        *) refuse "receive: what was sent is no release" ;;
-        esac
-    done
-}
-
-# The list may name manifest.json and files of nodes, each once, and nothing else.
-check_list() {
-    sums=$new/SHA256SUMS
-    if ! [ -f "$sums" ] || [ "$(digest_of "$sums")" != "$1" ]; then
-        refuse "receive: the list of files is not that of $1"
-    fi
-    line='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
-    if grep -Evq "$line" "$sums" || ! grep -q '  manifest\.json$' "$sums"; then
-        refuse "receive: the list of files names what does not belong into a release"
-    fi
-    [ -z "$(cut -c 67- "$sums" | sort | uniq -d)" ] || refuse "receive: the list of files names a file twice"
-}
-
-# Puts a file with this digest at a place: one that came, or one that another release has.
-place() {
-    digest=$1 to=$2
-    if [ -f "$new/blobs/$digest" ]; then
-        ln "$new/blobs/$digest" "$to"
-        return
-    fi
-    for sums in "$releases"/*/SHA256SUMS; do
-        name=$(sed -n "s/^$digest  //p" "$sums" | head -n 1)
-        if [ -n "$name" ] && ln "${sums%/*}/$name" "$to" 2>/dev/null; then return; fi
-    done
-    refuse "receive: $digest was not sent, and no release here has it"
-}
-
-receive() {
-    id=$1
-    need_id "$id"
-    take_turn
-    [ ! -d "$releases/$id" ] || return 0
-    new=$releases/.new
-    rm -rf "$new"
-    trap 'rm -rf "$new"' EXIT
-    mkdir -p "$new/blobs" "$new/nodes"
-    take_stream
-    check_list "$id"
-    while read -r digest name; do
-        place "$digest" "$new/$name"
-        mode=644
-        case $name in *.bin) mode=755 ;; esac
-        chmod "$mode" "$new/$name"
-    done <"$new/SHA256SUMS"
-    rm -r "$new/blobs"
-    (cd "$new" && sha256sum --check --strict --quiet SHA256SUMS) >&2 || refuse "receive: a file is not as the list says"
-    sync -f "$new"
-    mv -T "$new" "$releases/$id"
-    sync -f "$releases"
-}
-
-# ---- activate ----
 
 point() {
     ln -sfn "releases/$2" "$opt/.$1.new"
     mv -T "$opt/.$1.new" "$opt/$1"
 }
 
-# The digests of a node's files in a release.
-node_files() {
-    sed -n "s/^\([0-9a-f]*\)  nodes\/$2\.\(.*\)/\1 \2/p" "$releases/$1/SHA256SUMS" 2>/dev/null || :
+# The nodes with files that differ from those of another release, one per line.
+differing_nodes() {
+    before=$releases/$1/SHA256SUMS
+    [ -f "$before" ] || before=/dev/null
+    grep -vxF -f "$before" "$releases/$2/SHA256SUMS" | sed -n 's|^[0-9a-f]*  nodes/\(.*\)\.[a-z]*$|\1|p' | sort -u
 }
 
 # Makes a release current, and another one previous; restarts the nodes whose files differ from those of the release that was.
@@ -147,12 +28,18 @@ switch_to() {
     sync -f "$opt"
     # A node that it refuses is said, and does not keep the others from running.
     apply 0 || :
-    for node in $(node_names); do
-        [ "$(node_files "$was" "$node")" != "$(node_files "$1" "$node")" ] || continue
-        # One that failed too often is forgiven: it is another one now.
-        systemctl reset-failed -- "rtnode@$node.service" 2>/dev/null || :
-        systemctl restart --no-block -- "rtnode@$node.service" || complain "rtnode@$node.service does not restart"
+    differing=" $(differing_nodes "$was" "$1" | tr '\n' ' ')"
+    set --
+    # What a node comes after is asked for before it: then systemd, too, keeps the order. A cycle is not worth a word here.
+    for node in $(printf '%s' "$order" | tsort 2>/dev/null); do
+        case $applied in *" $node "*) ;; *) continue ;; esac
+        case $differing in *" $node "*) set -- "$@" "rtnode@$node.service" ;; esac
     done
+    if [ "$#" != 0 ]; then
+        # One that failed too often is forgiven: it is another one now.
+        systemctl reset-failed -- "$@" 2>/dev/null || :
+        systemctl restart --no-block -- "$@" || complain "a node does not restart"
+    fi
     systemctl start --no-block rtnode.target
 }
 
@@ -160,6 +47,16 @@ read_pending() {
     pending_id='' pending_previous='' pending_who=''
     [ -f "$pending" ] || return 0
     read -r pending_id pending_previous pending_who <"$pending" || :
+}
+
+# Whether there is something to go back to; says what happens.
+may_return() {
+    if [ -n "$pending_previous" ] && [ -d "$releases/$pending_previous" ]; then
+        printf 'rtnodectl: %s was not confirmed%s; going back to %s\n' "$pending_id" "$1" "$pending_previous" >&2
+    else
+        complain "$pending_id was not confirmed$1, and stays: the previous release is gone"
+        return 1
+    fi
 }
 
 forget_pending() {
@@ -183,13 +80,15 @@ activate() {
     [ "$was" != "$id" ] || refuse "$id is active already"
     stage_record "$id"
     # Before anything changes: from here on a power cut, too, leads back.
-    printf '%s %s %s\n' "$id" "$was" "${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)" >"$pending.new"
-    sync "$pending.new"
-    mv -T "$pending.new" "$pending"
-    sync -f "$opt"
+    who="${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)"
+    {
+        printf '%s %s %s\n' "$id" "${was:--}" "$who" >"$pending.new" && sync "$pending.new" &&
+            mv -T "$pending.new" "$pending" && sync -f "$opt"
+    } || refuse "$opt cannot be written"
     systemctl reset-failed rtnode-revert.service rtnode-revert.timer 2>/dev/null || :
+    # Counted on the clock that nobody sets (systemd.timer(5), OnActiveSec=). What fails is tried again.
     if ! systemd-run --quiet --unit=rtnode-revert --on-active="${seconds}s" --timer-property=AccuracySec=100ms \
-        "$program" revert "$id"; then
+        --property=Restart=on-failure --property=RestartSec=5s "$program" revert "$id"; then
         rm -f "$pending"
         refuse "systemd-run: nothing would lead back to the previous release"
     fi
@@ -216,27 +115,21 @@ revert() {
 go_back() {
     read_pending
     [ -n "$pending_id" ] && [ "$pending_id" = "$1" ] || return 0
-    printf 'rtnodectl: %s was not confirmed; going back to %s\n' "$pending_id" "$pending_previous" >&2
-    if [ -d "$releases/$pending_previous" ]; then
-        switch_to "$pending_previous" "$pending_id"
-    else
-        complain "the previous release is gone"
-    fi
+    if may_return ''; then switch_to "$pending_previous" "$pending_id"; fi
     forget_pending
 }
 
-# At boot, before anything runs: only the links change.
+# At boot, before anything runs: only the links change. On a disk that cannot be written the nodes run as they are.
 settle() {
     read_pending
     [ -n "$pending_id" ] || return 0
-    printf 'rtnodectl: %s was not confirmed before the board went down; going back to %s\n' "$pending_id" \
-        "$pending_previous" >&2
-    if [ -d "$releases/$pending_previous" ]; then
-        point current "$pending_previous"
-        point previous "$pending_id"
+    if may_return ' before the board went down'; then
+        if ! { point current "$pending_previous" && point previous "$pending_id"; }; then
+            complain "$opt cannot be written: $pending_id runs on"
+            return 0
+        fi
     fi
-    rm -f "$pending"
-    sync -f "$opt"
+    { rm -f "$pending" && sync -f "$opt"; } || complain "$opt cannot be written"
 }
 
 rollback() {
@@ -257,27 +150,4 @@ rollback() {
     stage_record "$id"
     keep_record "$id"
     switch_to "$id" "$(linked current)"
-}
-
-# The newest stay, besides those that are needed.
-prune() {
-    list_releases | sort -k 3,3nr | {
-        count=0
-        while read -r id mark _; do
-            [ "$mark" = - ] || continue
-            count=$((count + 1))
-            if [ "$count" -gt "$kept" ]; then rm -rf "${releases:?}/$id"; fi
-        done
-    }
-}
-
-list_releases() {
-    for folder in "$releases"/*; do
-        id=${folder##*/}
-        valid_id "$id" || continue
-        mark=-
-        [ "$id" != "$(linked previous)" ] || mark=previous
-        [ "$id" != "$(linked current)" ] || mark=current
-        printf '%s %s %s\n' "$id" "$mark" "$(stat -c %Y "$folder")"
-    done
 }

@@ -221,24 +221,39 @@ static pid_t parse_pid(const char *text)
     return (pid_t)pid;
 }
 
-int show(int count, char **words)
+static bool show_one(pid_t pid, bool json)
 {
+    static bool shown_before;
     static struct process process;
-    bool json = count > 0 && !strcmp(words[0], "--json");
-    if (count != 1 + json)
-        die(EXIT_LAUNCHER, "show: the usage is rt-launch show [--json] PID");
-    pid_t pid = parse_pid(words[json]);
+    static struct stats copy;
     if (!read_process(pid, &process)) {
         fprintf(stderr, "rt-launch: show: there is no process %d\n", pid);
-        return 1;
+        return false;
     }
-    static struct stats copy;
     const struct stats *stats = process.kind == PROGRAM && find_stats(pid, &copy) ? &copy : NULL;
     if (json)
         put_json(&process, stats);
-    else
+    else {
+        if (shown_before)
+            putchar('\n');
         print_text(&process, stats);
+    }
+    shown_before = true;
+    return true;
+}
+
+int show(int count, char **words)
+{
+    bool json = count > 0 && !strcmp(words[0], "--json"), all = true;
+    if (count < 1 + json)
+        die(EXIT_LAUNCHER, "show: the usage is rt-launch show [--json] PID...");
+    /* A word that is no process id is a mistake before anything is printed. */
+    for (int i = json; i < count; i++)
+        parse_pid(words[i]);
+    for (int i = json; i < count; i++)
+        if (!show_one(parse_pid(words[i]), json))
+            all = false;
     if (fflush(stdout) || ferror(stdout))
         die(EXIT_LAUNCHER, "show: write: standard output: %s", strerror(errno));
-    return 0;
+    return all ? 0 : 1;
 }

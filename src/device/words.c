@@ -96,7 +96,7 @@ static void set_library(struct options *options, size_t field, const char *value
     *(char **)field_of(options, field) = copy(value);
 }
 
-/* `restart`, `groups`, `notify` and `watchdog` are for rtnodectl, which checks them. */
+/* `restart`, `groups`, `notify`, `watchdog` and `after` are for rtnodectl, which checks them. */
 static void for_supervisor(struct options *options, size_t field, const char *value, const struct source *at)
 {
     (void)options;
@@ -128,6 +128,7 @@ static const struct word words[] = {
     {"groups", VALUE | REPEATED | IN_FILE, for_supervisor, 0},
     {"notify", IN_FILE, for_supervisor, 0},
     {"watchdog", VALUE | IN_FILE, for_supervisor, 0},
+    {"after", VALUE | REPEATED | IN_FILE, for_supervisor, 0},
     {"startup", VALUE | ON_COMMAND_LINE, set_duration, FIELD(startup)},
     {"library", VALUE | ON_COMMAND_LINE, set_library, FIELD(library)},
     {"no-reset-on-fork", ON_COMMAND_LINE, set_flag, FIELD(keep_on_fork)},

@@ -44,6 +44,7 @@ const nodes: fc.Arbitrary<NodeConfig> = fc
     rttime: fc.option(time),
     restart: fc.constantFrom("no" as const, "on-failure" as const, "always" as const),
     watchdog: fc.option(time),
+    after: fc.uniqueArray(fc.constantFrom("imu", "camera", "arm"), { maxLength: 3 }),
     groups: fc.uniqueArray(fc.constantFrom("gpio", "i2c", "spi", "dialout"), { maxLength: 3 }),
     entry: fc.constantFrom("n.py", "n.ts", "n"),
   })
@@ -95,6 +96,7 @@ describe("launchConf", () => {
         const watchdog = node.watchdog === null ? undefined : Math.ceil(node.watchdog / 1000) * 1000;
         expect(duration("watchdog")).toBe(watchdog);
         expect(one("groups") ?? "").toBe(node.groups.join(","));
+        expect(one("after") ?? "").toBe(node.after.join(","));
         const args = words.get("arg") ?? [];
         expect(args.slice(args.length - node.args.length)).toEqual(node.args);
       }),

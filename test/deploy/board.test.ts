@@ -51,7 +51,7 @@ it("sends a release, makes it active and confirms it; then only what changed, an
   const { sentBytes, previous } = await deploy(second);
   expect(previous).toBe(first.id);
   const bundle = Buffer.from("runs\n2\n");
-  const heads = 2 * "BLOB  \n".length + 2 * 64 + "SUMS \nEND\n".length;
+  const heads = 2 * "BLOB  \n".length + 2 * 64 + "SUMS  \nEND\n".length;
   const manifest = [...second.blobs.values()].find((content) => content.includes("schedule"))?.length ?? 0;
   // The list, the manifest, the one bundle, and the sizes' few digits.
   expect(sentBytes - second.sums.length - manifest - bundle.length - heads).toBeLessThan(12);
@@ -69,7 +69,7 @@ it("sends equal content once, and nothing that an older release has", async () =
   const { blobs, sums } = releaseOf({ name: "imu" }, { name: "twin" });
   const { sentBytes } = await deploy(releaseOf({ name: "imu" }, { name: "twin" }));
   const manifest = [...blobs.values()].find((content) => content.includes("schedule"))?.length ?? 0;
-  expect(sentBytes - sums.length - manifest).toBeLessThan(64 + "SUMS 0000\nBLOB  0000\nEND\n".length + 1);
+  expect(sentBytes - sums.length - manifest).toBeLessThan(64 + "SUMS 0 0000\nBLOB  0000\nEND\n".length + 1);
 });
 
 it("goes back when a node fails, and says why with its last lines", async () => {

@@ -141,8 +141,6 @@ case $SSH_ORIGINAL_COMMAND in
 esac`,
     "bin/systemctl": `
 state='${root}/state' nodes='${root}/opt/rtnode/current/nodes'
-for last; do :; done
-node=\${last#rtnode@}; node=\${node%.service}
 start() {
     count=$(cat "$state/count" 2>/dev/null || echo 100); count=$((count + 1)); echo "$count" >"$state/count"
     read -r does <"$nodes/$1.pyz" 2>/dev/null || does=runs
@@ -160,12 +158,25 @@ start() {
 }
 case $1 in
 show)
-    if ! [ -f "$state/$node" ]; then echo ActiveState=inactive; exit; fi
-    # It ends between the first look and the second.
-    sed "s/=later/=$(cat "$state/looks" 2>/dev/null || echo 0)/" "$state/$node"
-    echo 1 >"$state/looks"
+    looks=$(cat "$state/looks" 2>/dev/null || echo 0)
+    for unit; do
+        case $unit in rtnode@*) ;; *) continue ;; esac
+        node=\${unit#rtnode@}; node=\${node%.service}
+        # It ends between the first look and the second.
+        if [ -f "$state/$node" ]; then sed "s/=later/=$looks/" "$state/$node"; else echo ActiveState=inactive; fi
+        printf 'Id=%s\\n\\n' "$unit"
+        echo 1 >"$state/looks"
+    done
     ;;
-restart) echo "$node" >>'${root}/restarted'; rm -f "$state/looks"; start "$node" ;;
+restart)
+    rm -f "$state/looks"
+    for unit; do
+        case $unit in rtnode@*) ;; *) continue ;; esac
+        node=\${unit#rtnode@}; node=\${node%.service}
+        echo "$node" >>'${root}/restarted'
+        start "$node"
+    done
+    ;;
 start)
     for conf in "$nodes"/*.conf; do
         name=\${conf##*/}; name=\${name%.conf}
@@ -179,7 +190,7 @@ esac`,
     "bin/journalctl": `
 printf '%s\\n' "$*" >>'${root}/journal-asked'
 printf 'imu[101]: says \\033[31mhello\\n'`,
-    "usr/lib/rtnode/rt-launch": `cat '${root}/state/pid-'"$3"`,
+    "usr/lib/rtnode/rt-launch": `shift 2; for pid; do cat '${root}/state/pid-'"$pid"; done`,
   };
   for (const [path, text] of Object.entries(programs)) {
     writeFileSync(join(root, path), `#!/bin/sh${text.startsWith("\n") ? "" : "\n"}${text}\n`, { mode: 0o755 });

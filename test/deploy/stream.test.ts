@@ -7,18 +7,23 @@ import { sha256 } from "../../src/pipeline/digest.ts";
 function read(stream: Buffer): { sums: Buffer; blobs: Map<string, Buffer> } {
   const blobs = new Map<string, Buffer>();
   let sums: Buffer = Buffer.alloc(0);
+  let announced = 0;
   for (let at = 0; ;) {
     const end = stream.indexOf("\n", at);
     const [word, first = "", second = ""] = stream.subarray(at, end).toString().split(" ");
     if (word === "END") {
       expect(end).toBe(stream.length - 1);
+      // Whoever has to make room for it knows before.
+      expect(announced).toBe([...blobs.values()].reduce((sum, { length }) => sum + length, 0));
       return { sums, blobs };
     }
     const size = Number(word === "SUMS" ? first : second);
     const content = stream.subarray(end + 1, end + 1 + size);
     expect(content).toHaveLength(size);
-    if (word === "SUMS") sums = content;
-    else blobs.set(first, content);
+    if (word === "SUMS") {
+      sums = content;
+      announced = Number(second);
+    } else blobs.set(first, content);
     at = end + 1 + size;
   }
 }

@@ -208,14 +208,14 @@ describe("a record", () => {
     ["half a record", `RECORD ${good.length}\n${good.slice(0, 20)}`, "ended in the middle"],
     ["a record and no end", `RECORD ${good.length}\n${good}`, "ended in the middle"],
     ["two records", `RECORD ${good.length}\n${good}RECORD ${good.length}\n${good}END\n`, "what was sent is no record"],
-    ["half a word", "REC", "what was sent is no record"],
+    ["half a word", "REC", "the connection ended in the middle"],
   ])("%s on standard input is refused, and leaves nothing", async (_, input, reason) => {
     expect(await rtnodectl(activation(SECOND.id), input)).toMatchObject({
       status: 1,
       stderr: expect.stringContaining(reason),
     });
     expect(current()).toBe(FIRST.id);
-    expect(readdirSync(join(root, "run"))).toEqual(["rtnodectl.lock"]);
+    expect(readdirSync(join(root, "run"))).toEqual(["rtnodectl-receive.lock"]);
   });
 
   test("is not kept when nothing would lead back", async () => {

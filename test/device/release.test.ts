@@ -1,172 +1,23 @@
-import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
-import { symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { execa } from "execa";
+import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { rtkitRoot } from "../../src/core/paths.ts";
-import { scratchDir } from "../scratch.ts";
+import { makeBoard, ofFiles, release, sha256, type Board } from "./release-board.ts";
 
-const program = join(rtkitRoot, "src", "device", "rtnodectl");
-let root: string;
-
-const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-/** A release: its files by path, its list, its id. */
-interface Release {
-  readonly files: Readonly<Record<string, string>>;
-  readonly sums: string;
-  readonly id: string;
-}
-
-/** A release whose nodes are programs with this text. */
-function release(nodes: Readonly<Record<string, string>>): Release {
-  const files: Record<string, string> = { "manifest.json": `${JSON.stringify(Object.keys(nodes))}\n` };
-  for (const [name, text] of Object.entries(nodes)) {
-    files[`nodes/${name}.conf`] = "program /usr/bin/python3\n";
-    files[`nodes/${name}.pyz`] = text;
-  }
-  return ofFiles(files);
-}
-
-function ofFiles(files: Readonly<Record<string, string>>): Release {
-  const sums = Object.keys(files)
-    .toSorted()
-    .map((path) => `${sha256(files[path] ?? "")}  ${path}\n`)
-    .join("");
-  return { files, sums, id: sha256(sums) };
-}
-
-/** What is sent for a release to a board that has files with these digests. */
-function stream({ files, sums }: Release, has: readonly string[] = []): string {
-  const blobs = new Map(Object.values(files).map((text) => [sha256(text), text]));
-  const sent = [...blobs].filter(([digest]) => !has.includes(digest));
-  return `SUMS ${sums.length}\n${sums}${sent.map(([digest, text]) => `BLOB ${digest} ${text.length}\n${text}`).join("")}END\n`;
-}
-
-interface Outcome {
-  readonly status: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function rtnodectl(words: readonly string[], input = ""): Promise<Outcome> {
-  const { exitCode, stdout, stderr } = await execa("sh", [program, ...words], {
-    env: { RTNODE_ROOT: root, PATH: `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}` },
-    input,
-    reject: false,
-  });
-  return { status: exitCode, stdout, stderr };
-}
-
-async function done(words: readonly string[], input = ""): Promise<string> {
-  const outcome = await rtnodectl(words, input);
-  expect(outcome).toMatchObject({ status: 0 });
-  return outcome.stdout;
-}
-
-/** Sends a release in full. */
-const send = (made: Release): Promise<string> => done(["receive", made.id], stream(made));
-
-const opt = (path = ""): string => join(root, "opt/rtnode", path);
-const linked = (name: string): string => readlinkSync(opt(name)).replace("releases/", "");
-
-/** What systemd was asked to change since the last time. */
-function calls(): string[] {
-  const file = join(root, "calls");
-  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
-  rmSync(file, { force: true });
-  return text.split("\n").filter((line) => /^(systemctl (re)?start|systemd-run)/.test(line));
-}
+let board: Board;
+const rtnodectl: Board["rtnodectl"] = (...words) => board.rtnodectl(...words);
+const done: Board["done"] = (...words) => board.done(...words);
+const send: Board["send"] = (made) => board.send(made);
+const opt: Board["opt"] = (path) => board.opt(path);
+const linked: Board["linked"] = (name) => board.linked(name);
+const calls: Board["calls"] = () => board.calls();
 
 const FIRST = release({ imu: "imu 1", arm: "arm 1" });
 const SECOND = release({ imu: "imu 2", arm: "arm 1" });
 
 beforeEach(async () => {
-  root = scratchDir("rtnode-release-");
-  for (const dir of ["opt/rtnode/releases", "run", "bin", "usr/lib/rtnode"])
-    mkdirSync(join(root, dir), { recursive: true });
-  writeFileSync(join(root, "usr/lib/rtnode/groups"), "");
-  for (const name of ["systemctl", "systemd-run"]) {
-    writeFileSync(join(root, "bin", name), `#!/bin/sh\necho "${name} $*" >>'${root}/calls'\n`);
-    chmodSync(join(root, "bin", name), 0o755);
-  }
+  board = makeBoard();
   await send(FIRST);
   symlinkSync(`releases/${FIRST.id}`, opt("current"));
-});
-
-describe("receive", () => {
-  test("makes a folder of the files that came and of those that other releases have", async () => {
-    const has = (await done(["blobs"])).split("\n");
-    expect(has).toEqual([...new Set(Object.values(FIRST.files).map(sha256))].toSorted());
-    const sent = stream(SECOND, has);
-    expect(sent).not.toContain("arm 1");
-    await done(["receive", SECOND.id], sent);
-    for (const [path, text] of Object.entries(SECOND.files)) {
-      expect(readFileSync(opt(`releases/${SECOND.id}/${path}`), "utf8")).toBe(text);
-    }
-    const [one, other] = [FIRST, SECOND].map(({ id }) => statSync(opt(`releases/${id}/nodes/arm.pyz`)).ino);
-    expect(one).toBe(other);
-    expect(linked("current")).toBe(FIRST.id);
-    expect(calls()).toEqual([]);
-  });
-
-  test("makes executables executable, and nothing else", async () => {
-    const made = ofFiles({ "manifest.json": "{}", "nodes/m.bin": "ELF", "nodes/m.conf": "program m\n" });
-    await send(made);
-    const mode = (path: string): string => (statSync(opt(`releases/${made.id}/${path}`)).mode & 0o777).toString(8);
-    expect(["nodes/m.bin", "nodes/m.conf", "manifest.json"].map(mode)).toEqual(["755", "644", "644"]);
-  });
-
-  test("reads nothing of a release that is here", async () => {
-    await done(["receive", FIRST.id], "nonsense");
-  });
-
-  const whole = stream(SECOND);
-  test.each([
-    ["ends in the middle of a file", whole.slice(0, -20), "ended in the middle"],
-    ["ends before its end", whole.slice(0, -"END\n".length), "ended in the middle"],
-    ["has other bytes than its digest says", whole.replace("imu 2", "imu 3"), "a file is not as the list says"],
-    [
-      "has another list than the id says",
-      whole.replace("manifest.json", "manifest.JSON"),
-      "the list of files is not that of",
-    ],
-    ["lacks a file that is not here", stream(SECOND, [sha256("imu 2")]), "was not sent, and no release here has it"],
-    ["is something else", "GET / HTTP/1.1\r\n", "is no release"],
-    ["says a size that is none", `SUMS -1\n${whole}`, "is no size"],
-    ["calls a file by a path", "BLOB ../../etc/passwd 1\nxEND\n", "is no release: an id is"],
-  ])("of a stream that %s leaves nothing", async (_, sent, reason) => {
-    const { status, stderr } = await rtnodectl(["receive", SECOND.id], sent);
-    expect(status).toBeGreaterThan(0);
-    expect(stderr).toContain(reason);
-    expect(readdirSync(opt("releases"))).toEqual([FIRST.id]);
-  });
-
-  test.each([
-    "/etc/passwd",
-    "../escape",
-    "nodes/../../escape.conf",
-    "nodes/Upper.conf",
-    "nodes/a.sh",
-    "nodes/a/b.conf",
-    "rtnode@.service",
-    "nodes/a b.conf",
-  ])("refuses a list that names %s", async (path) => {
-    const made = ofFiles({ "manifest.json": "{}", [path]: "x" });
-    const { status, stderr } = await rtnodectl(["receive", made.id], stream(made));
-    expect({ status, stderr }).toMatchObject({
-      status: 1,
-      stderr: expect.stringContaining("does not belong into a release"),
-    });
-    expect(readdirSync(opt("releases"))).toEqual([FIRST.id]);
-  });
-
-  test("refuses ids that are none", async () => {
-    for (const id of ["", "abc", "../../etc", `${FIRST.id}/..`, FIRST.id.toUpperCase()]) {
-      expect((await rtnodectl(["receive", id], whole)).status).toBe(2);
-    }
-  });
 });
 
 describe("activate", () => {
@@ -185,6 +36,57 @@ describe("activate", () => {
       "systemctl restart --no-block -- rtnode@imu.service",
       "systemctl start --no-block rtnode.target",
     ]);
+  });
+
+  test("restarts what changed in one call, a node after those that it comes after, whatever their names", async () => {
+    const ordered = ofFiles({
+      "manifest.json": "{}",
+      "nodes/arm.conf": "after imu,gone\n",
+      "nodes/arm.pyz": "arm 2",
+      "nodes/camera.conf": "",
+      "nodes/camera.pyz": "camera",
+      "nodes/imu.conf": "after zero\n",
+      "nodes/imu.pyz": "imu 2",
+      "nodes/bad.conf": "restart perhaps\n",
+      "nodes/bad.pyz": "",
+      "nodes/zero.conf": "program /usr/bin/python3\n",
+      "nodes/zero.pyz": "zero",
+    });
+    await send(ordered);
+    const { stderr } = await rtnodectl(["activate", ordered.id, "--confirm-within", "30"]);
+    const [, restart = ""] = calls();
+    const units = restart.replace("systemctl restart --no-block -- ", "").split(" ");
+    const at = (node: string): number => units.indexOf(`rtnode@${node}.service`);
+    expect(units).toHaveLength(4);
+    expect([at("zero") < at("imu"), at("imu") < at("arm"), at("camera") >= 0]).toEqual([true, true, true]);
+    // One that was refused does not start without what its drop-in would have said.
+    expect(stderr).toContain("nodes/bad.conf: restart 'perhaps'");
+    expect(at("bad")).toBe(-1);
+  });
+
+  test("nodes that wait for each other are started all the same", async () => {
+    const cycle = ofFiles({
+      "manifest.json": "{}",
+      "nodes/a.conf": "after b\n",
+      "nodes/a.pyz": "a",
+      "nodes/b.conf": "after a\n",
+      "nodes/b.pyz": "b",
+    });
+    await send(cycle);
+    await done(["activate", cycle.id, "--confirm-within", "30"]);
+    expect(calls()[1]?.split(" ").slice(4).toSorted()).toEqual(["rtnode@a.service", "rtnode@b.service"]);
+  });
+
+  test("the first release of a board has nothing to go back to, and says so", async () => {
+    rmSync(opt("current"));
+    await done(["activate", SECOND.id, "--confirm-within", "30"]);
+    const { status, stderr } = await rtnodectl(["revert", SECOND.id]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(`${SECOND.id} was not confirmed, and stays: the previous release is gone`),
+    });
+    expect(linked("current")).toBe(SECOND.id);
+    expect(existsSync(opt("pending"))).toBe(false);
   });
 
   test("a confirmed one stays, also when the timer or a boot comes later", async () => {
@@ -224,6 +126,16 @@ describe("activate", () => {
     expect(stderr).toMatch(new RegExp(`root \\(.* UTC\\) activated ${SECOND.id} and has not confirmed it yet`));
   });
 
+  test("whoever waits too long is told for whom", async () => {
+    await done(["activate", SECOND.id, "--confirm-within", "30"]);
+    board.standIn("flock", "exit 1");
+    const { status, stderr } = await rtnodectl(["confirm", SECOND.id]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^rtnodectl: waits for (rtnodectl activate, process \d+, for root)\nrtnodectl: \1 has been at work for a minute$/,
+    );
+  });
+
   test.each([
     [["activate", FIRST.id, "--confirm-within", "30"], 1, "is active already"],
     [["activate", sha256("unknown"), "--confirm-within", "30"], 1, "is not here; send it first"],
@@ -237,7 +149,7 @@ describe("activate", () => {
   });
 
   test("without a timer to lead back nothing is activated", async () => {
-    writeFileSync(join(root, "bin", "systemd-run"), "#!/bin/sh\nexit 1\n");
+    writeFileSync(join(board.root, "bin", "systemd-run"), "#!/bin/sh\nexit 1\n");
     const { status, stderr } = await rtnodectl(["activate", SECOND.id, "--confirm-within", "30"]);
     expect({ status, current: linked("current") }).toEqual({ status: 1, current: FIRST.id });
     expect(stderr).toContain("nothing would lead back");
@@ -259,15 +171,17 @@ describe("activate", () => {
       "mkdir",
       "flock",
       "date",
+      "grep",
+      "tsort",
     ];
     for (const name of names) {
       for (let nth = 1; nth <= 4; nth += 1) {
-        writeFileSync(join(root, "count"), "");
+        writeFileSync(join(board.root, "count"), "");
         const real = `PATH=/usr/sbin:/usr/bin:/sbin:/bin`;
-        const script = `#!/bin/sh\necho x >>'${root}/count'\n[ $(wc -l <'${root}/count') -lt ${nth} ] || kill -9 $PPID\n${
+        const script = `#!/bin/sh\necho x >>'${board.root}/count'\n[ $(wc -l <'${board.root}/count') -lt ${nth} ] || kill -9 $PPID\n${
           name.startsWith("systemd") || name === "systemctl" ? "exit 0" : `${real} exec ${name} "$@"`
         }\n`;
-        const own = join(root, "bin", name);
+        const own = join(board.root, "bin", name);
         const before = existsSync(own) ? readFileSync(own) : undefined;
         writeFileSync(own, script);
         chmodSync(own, 0o755);

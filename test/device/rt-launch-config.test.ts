@@ -22,7 +22,7 @@ describe.each(launcherNames)("%s:", (name) => {
   describe("a config file", () => {
     test("has the same words as the command line, in any order, with comments and blank lines", async () => {
       const text =
-        "# a node\n\nprogram /bin/cat\n  arg /proc/self/stat\npolicy \t batch \nnice 6\nrestart always\ngroups gpio\n";
+        "# a node\n\nprogram /bin/cat\n  arg /proc/self/stat\npolicy \t batch \nnice 6\nrestart always\ngroups gpio\nafter imu\n";
       const outcome = await launchFile(text);
       expect(outcome).toMatchObject({ status: 0, stderr: "" });
       expect(scheduling(outcome.stdout)).toMatchObject({ policy: 3, nice: 6 });

@@ -1,75 +1,11 @@
-import { execa } from "execa";
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { rtkitRoot } from "../../src/core/paths.ts";
-import { buildDevicePrograms, deviceDir, run } from "./support.ts";
-import type { Outcome } from "./support.ts";
-import { scratchDir } from "../scratch.ts";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { boardRoot, calls, conf, rtnodectl, useBoardRoot } from "./rtnode-root.ts";
 
-const program = join(rtkitRoot, "src", "device", "rtnodectl");
-let root: string;
+useBoardRoot();
 
-beforeAll(buildDevicePrograms);
-
-beforeEach(() => {
-  root = scratchDir("rtnodectl-");
-  for (const dir of ["opt/rtnode/releases/abc123/nodes", "run", "bin", "usr/lib/rtnode", "sys/kernel"]) {
-    mkdirSync(join(root, dir), { recursive: true });
-  }
-  symlinkSync("releases/abc123", join(root, "opt/rtnode/current"));
-  symlinkSync(join(deviceDir, "rt-launch"), launcher());
-  writeFileSync(join(root, "usr/lib/rtnode/groups"), "gpio\ni2c\n");
-  writeFakes({});
-});
-
-const launcher = (): string => join(root, "usr/lib/rtnode/rt-launch");
-
-/** A launcher whose answer to `show` is known. */
-function writeFakeLauncher(script: string): void {
-  rmSync(launcher());
-  writeFileSync(launcher(), `#!/bin/sh\n${script}\n`);
-  chmodSync(launcher(), 0o755);
-}
-
-/** A systemctl that writes down what it is asked, and an uname that is told what to say. */
-function writeFakes({ show = "ActiveState=inactive\nMainPID=0", version = "#1 SMP" }): void {
-  const systemctl = `#!/bin/sh\necho "$*" >>'${root}/calls'\ncase $1 in show) cat <<'E'\n${show}\nE\nesac\n`;
-  const uname = `#!/bin/sh\ncase $1 in -r) echo 6.12.0-rt;; -v) echo '${version}';; esac\n`;
-  for (const [name, text] of Object.entries({ systemctl, uname })) {
-    writeFileSync(join(root, "bin", name), text);
-    chmodSync(join(root, "bin", name), 0o755);
-  }
-}
-
-function conf(name: string, text: string): void {
-  writeFileSync(join(root, "opt/rtnode/current/nodes", `${name}.conf`), text);
-}
-
-function rtnodectl(...words: string[]): Promise<Outcome> {
-  const path = `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}`;
-  return run(["sh", program, ...words], { RTNODE_ROOT: root, PATH: path });
-}
-
-/** What systemctl was asked since the last time, without questions. */
-function calls(): string[] {
-  const file = join(root, "calls");
-  const text = existsSync(file) ? readFileSync(file, "utf8") : "";
-  rmSync(file, { force: true });
-  return text.split("\n").filter((line) => line !== "" && !line.startsWith("show"));
-}
-
-/** The text output, in words. */
-async function table(): Promise<string[][]> {
-  const { stdout } = await rtnodectl("status");
-  return stdout
-    .trim()
-    .split("\n")
-    .map((line) => line.split(/ +/));
-}
-
-const units = (): string => join(root, "run/systemd/system");
+const units = (): string => join(boardRoot(), "run/systemd/system");
 const dropIn = (node: string): string => join(units(), `rtnode@${node}.service.d/50-node.conf`);
 const wants = (): string[] => {
   const dir = join(units(), "rtnode.target.wants");
@@ -114,7 +50,7 @@ describe("apply", () => {
     await rtnodectl("apply");
     calls();
     conf("imu", "restart on-failure\n");
-    rmSync(join(root, "opt/rtnode/current/nodes/old.conf"));
+    rmSync(join(boardRoot(), "opt/rtnode/current/nodes/old.conf"));
     await rtnodectl("apply");
     expect(readFileSync(dropIn("imu"), "utf8")).toContain("Restart=on-failure\n");
     expect(existsSync(dropIn("old"))).toBe(false);
@@ -133,6 +69,14 @@ describe("apply", () => {
     ["groups wheel\n", "group 'wheel' is not among those that the image grants"],
     ["groups gpio *\n", "group '*' is not among those that the image grants"],
     ["groups .*", "group '.*' is not among those that the image grants"],
+    ["groups gpio\ti2c", "group 'gpio\ti2c' is not among those that the image grants"],
+    ["restart no\r\n", "restart 'no\r' is none of no, on-failure, always"],
+    ["watchdog %h\n", "watchdog '%h' is not a time"],
+    ["after ../imu\n", "after '../imu' is not a node's name"],
+    ["after imu;reboot\n", "after 'imu;reboot' is not a node's name"],
+    ["after %i\n", "after '%i' is not a node's name"],
+    ["after -imu\n", "after '-imu' is not a node's name"],
+    ["after *\n", "after '*' is not a node's name"],
   ])("refuses %j by name, and applies the other nodes", async (text, message) => {
     conf("bad", text);
     conf("good", "restart no\n");
@@ -160,129 +104,35 @@ describe("apply", () => {
     expect(wants()).toEqual([]);
   });
 
+  test("what a node comes after is told systemd, in a section of its own", async () => {
+    conf("arm", "after imu,camera\nrestart no\nafter gyro\n");
+    expect(await rtnodectl("apply")).toMatchObject({ status: 0 });
+    expect(readFileSync(dropIn("arm"), "utf8")).toBe(
+      "# Made by rtnodectl from nodes/arm.conf\n[Unit]\nAfter=rtnode@imu.service\nAfter=rtnode@camera.service\n" +
+        "After=rtnode@gyro.service\n[Service]\nRestart=no\n",
+    );
+  });
+
+  test("words that it does not know, and systemd's own, are nothing to it", async () => {
+    conf("imu", "user root\nExecStart=/bin/sh\n[Service]\nUser=root\nprogram /../../bin/sh\nrestart no\n%h x\n\\\n");
+    expect(await rtnodectl("apply")).toMatchObject({ status: 0 });
+    expect(readFileSync(dropIn("imu"), "utf8")).toBe(
+      "# Made by rtnodectl from nodes/imu.conf\n[Service]\nRestart=no\n",
+    );
+  });
+
+  test("thirty nodes cost systemd as many questions as one", async () => {
+    for (let node = 1; node <= 30; node += 1) conf(`node-${node}`, "groups gpio,i2c\nafter node-1\n");
+    await rtnodectl("apply");
+    expect(wants()).toHaveLength(30);
+    expect(calls()).toEqual(["daemon-reload"]);
+  });
+
   test("says when there is no release", async () => {
-    rmSync(join(root, "opt/rtnode/current"));
+    rmSync(join(boardRoot(), "opt/rtnode/current"));
     const outcome = await rtnodectl("apply");
     expect(outcome.status).toBe(1);
     expect(outcome.stderr).toContain("/opt/rtnode/current/nodes: there is no active release\n");
-  });
-});
-
-describe("status", () => {
-  test("of a node with statistics: how often it ran, how late, and what disturbed it; of one that was refused: why", async () => {
-    const stats = { cycles: 1000, overruns: 2, minorFaults: 3, majorFaults: 4, wakeupUs: { p50: 5, p99: 17 } };
-    const shown = { name: "x", pid: 5, policy: "fifo", priority: 40, cpus: "3", lockedKiB: 9, stats, threads: [] };
-    writeFakeLauncher(`echo '${JSON.stringify(shown)}'`);
-    conf("imu", "");
-    const reason = "sched_setattr: EPERM: RLIMIT_RTPRIO is 0, policy=fifo";
-    writeFakes({ show: `ActiveState=activating\nMainPID=5\nNRestarts=7\nStatusText=${reason}` });
-    expect(JSON.parse((await rtnodectl("status", "--json")).stdout).nodes).toMatchObject([
-      { restarts: 7, reason, stats },
-    ]);
-    const row = ["imu", "activating", "5", "fifo", "40", "3", "9", "1000", "2", "17", "3+4"];
-    expect((await table())[1]).toEqual(row);
-  });
-
-  test("of a node that runs: what rt-launch shows of its process, under the node's name", async () => {
-    const child = execa("sleep", ["60"]);
-    try {
-      const pid = child.pid ?? 0;
-      conf("imu", "");
-      writeFakes({ show: `ActiveState=active\nMainPID=${pid}`, version: "#1 SMP PREEMPT_RT Debian" });
-      const { stdout, status } = await rtnodectl("status", "--json");
-      expect(status).toBe(0);
-      const { name, ...shown } = JSON.parse((await run([launcher(), "show", "--json", String(pid)])).stdout);
-      expect(name).toBe("sleep");
-      expect(JSON.parse(stdout)).toEqual({
-        release: "abc123",
-        previous: null,
-        pending: null,
-        record: null,
-        signed: false,
-        newestRecord: 0,
-        kernel: { version: "6.12.0-rt", realtime: true },
-        nodes: [{ name: "imu", state: "active", restarts: 0, reason: null, ...shown }],
-      });
-      const cpus = /^Cpus_allowed_list:\t(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-      const scheduling = { policy: "other", priority: 0, cpus };
-      expect(shown).toMatchObject({ pid, ...scheduling, lockedKiB: 0, threads: [{ tid: pid, name, ...scheduling }] });
-      expect(await table()).toEqual([
-        ["NAME", "STATE", "PID", "POLICY", "PRIORITY", "CPUS", "LOCKEDKIB", "CYCLES", "OVERRUNS", "P99/US", "FAULTS"],
-        ["imu", "active", String(pid), "other", "0", cpus, "0", "-", "-", "-", "-+-"],
-      ]);
-    } finally {
-      child.kill();
-      await child.catch(() => undefined);
-    }
-  });
-
-  test("of a process that calls itself what looks like JSON, and of threads that do", async () => {
-    const thread = { tid: 77, name: '"policy":"rr"}', policy: "fifo", priority: 33, cpus: "0-2,5" };
-    const shown = { pid: 77, ...thread, lockedKiB: 1234, threads: [thread], tid: undefined };
-    const json = JSON.stringify({ ...shown, name: undefined }).replace("{", `{"name":${JSON.stringify('"pid":1,"x')},`);
-    writeFakeLauncher(`printf '%s\\n' '${json}'`);
-    conf("imu", "");
-    writeFakes({ show: "ActiveState=active\nMainPID=77" });
-    const { nodes } = JSON.parse((await rtnodectl("status", "--json")).stdout);
-    expect(nodes).toEqual([
-      JSON.parse(JSON.stringify({ ...shown, name: "imu", state: "active", restarts: 0, reason: null })),
-    ]);
-    expect((await table())[1]).toEqual(["imu", "active", "77", "fifo", "33", "0-2,5", "1234", "-", "-", "-", "-+-"]);
-  });
-
-  test("of a process without memory, and one whose CPUs are not known", async () => {
-    writeFakeLauncher(
-      'echo \'{"name":"x","pid":5,"policy":"other","priority":0,"cpus":null,"lockedKiB":null,"threads":[]}\'',
-    );
-    conf("imu", "");
-    writeFakes({ show: "ActiveState=active\nMainPID=5" });
-    expect((await table())[1]).toEqual(["imu", "active", "5", "other", "0", "-", "-", "-", "-", "-", "-+-"]);
-  });
-
-  const nothing = {
-    restarts: 0,
-    reason: null,
-    pid: null,
-    policy: null,
-    priority: null,
-    cpus: null,
-    lockedKiB: null,
-    stats: null,
-    threads: [],
-  };
-
-  test("of a node that ended since systemd was asked: no process, no complaint", async () => {
-    writeFakeLauncher("echo 'rt-launch: show: there is no process 5' >&2; exit 1");
-    conf("imu", "");
-    writeFakes({ show: "ActiveState=active\nMainPID=5" });
-    const { status, stdout } = await rtnodectl("status", "--json");
-    expect(status).toBe(0);
-    expect(JSON.parse(stdout).nodes).toEqual([{ name: "imu", state: "active", ...nothing }]);
-    expect((await table())[1]).toEqual(["imu", "active", "-", "-", "-", "-", "-", "-", "-", "-", "-+-"]);
-  });
-
-  test("a launcher that cannot tell is complained of", async () => {
-    writeFakeLauncher("exit 125");
-    conf("imu", "");
-    writeFakes({ show: "ActiveState=active\nMainPID=5" });
-    const { status, stdout, stderr } = await rtnodectl("status", "--json");
-    expect({ status, stderr }).toEqual({
-      status: 1,
-      stderr: `rtnodectl: ${launcher()} cannot say how process 5 is\n`,
-    });
-    expect(JSON.parse(stdout).nodes).toEqual([{ name: "imu", state: "active", ...nothing }]);
-  });
-
-  test("of a node that does not run, without a release, without a real-time kernel", async () => {
-    conf("imu", "");
-    writeFakes({ show: "ActiveState=failed\nMainPID=0" });
-    const first = JSON.parse((await rtnodectl("status", "--json")).stdout);
-    expect(first.kernel.realtime).toBe(false);
-    expect(first.nodes).toEqual([{ name: "imu", state: "failed", ...nothing }]);
-    writeFileSync(join(root, "sys/kernel/realtime"), "1\n");
-    rmSync(join(root, "opt/rtnode/current"));
-    const second = JSON.parse((await rtnodectl("status", "--json")).stdout);
-    expect(second).toMatchObject({ release: null, kernel: { realtime: true }, nodes: [] });
   });
 });
 

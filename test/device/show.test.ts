@@ -275,12 +275,32 @@ threading.Thread(target=churn, daemon=True).start()`);
     });
   });
 
-  test.each([[[]], [["--json"]], [["1", "2"]], [["--text", "1"]], [["1", "--json"]]])("usage: %j", async (words) => {
-    const stderr = "rt-launch: show: the usage is rt-launch show [--json] PID\n";
+  test("several: a line of JSON for each that is there", async () => {
+    const first = await startPython("threading.Thread(target=time.sleep, args=(60,), daemon=True).start()");
+    const second = await start("sh", "-c", "echo ready; read line");
+    const { pid: ended, child } = await start("sh", "-c", "echo ready");
+    await child;
+    const pids = [first.pid, ended, second.pid];
+    const { status, stdout, stderr } = await launch("show", "--json", ...pids.map(String));
+    expect({ status, stderr }).toEqual({ status: 1, stderr: gone(String(ended)) });
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line): Shown => JSON.parse(line));
+    expect(lines.map(({ pid, threads }) => [pid, threads.length])).toEqual([
+      [first.pid, 2],
+      [second.pid, 1],
+    ]);
+    const text = (await launch("show", ...pids.map(String))).stdout;
+    expect(text).toMatch(new RegExp(`^${first.pid} [^]*\n\n${second.pid} `));
+  });
+
+  test.each([[[]], [["--json"]]])("usage: %j", async (words) => {
+    const stderr = "rt-launch: show: the usage is rt-launch show [--json] PID...\n";
     expect(await launch("show", ...words)).toMatchObject({ status: 125, stdout: "", stderr });
   });
 
-  test.each(["0", "-1", "+1", "x", "1x", "", " 1", "2147483648", "99999999999999999999"])(
+  test.each(["--text", "0", "-1", "+1", "x", "1x", "", " 1", "2147483648", "99999999999999999999"])(
     "no pid: %j",
     async (word) => {
       const stderr = `rt-launch: show: '${word}' is no process id\n`;

@@ -23,6 +23,8 @@ const PATIENCE = ["--timeout", "240"];
 export function checkDeploy(board: () => RunningBoard, boardName: string): void {
   const status = async (): Promise<BoardStatus & { readonly pending: string | null }> =>
     JSON.parse(await board().ask("sudo -n /usr/lib/rtnode/rtnodectl status --json"));
+  const timeOf = async (node: string, property: string): Promise<number> =>
+    Number(await board().ask(`systemctl show --value --property=${property} rtnode@${node}`));
   const pidOf = async (node: string): Promise<number | undefined> =>
     (await status()).nodes.find(({ name }) => name === node)?.pid;
 
@@ -66,6 +68,36 @@ export function checkDeploy(board: () => RunningBoard, boardName: string): void 
     expect(after[0]).not.toBe(before[0]);
     expect(after[1]).toBe(before[1]);
     expect(await board().ask("journalctl -t controller -o cat")).toContain("deployed");
+  });
+
+  it("starts a node after the one that it comes after", async () => {
+    const file = join(project, "rtkit.yaml");
+    // The planner is a JavaScript program, which takes longer to be ready.
+    const text = (await readFile(file, "utf8"))
+      .replace("entry: nodes/controller.py\n", "entry: nodes/controller.py\n    after: [planner]\n")
+      .replace("entry: nodes/planner.ts\n", 'entry: nodes/planner.ts\n    env: { VERSION: "2" }\n');
+    await writeFile(file, text);
+    const { run } = await deploy();
+    expect(run.status, JSON.stringify(run)).toBe(0);
+    const ready = await timeOf("planner", "ActiveEnterTimestampMonotonic");
+    expect(await timeOf("controller", "ExecMainStartTimestampMonotonic")).toBeGreaterThanOrEqual(ready);
+  });
+
+  it("says what the board is and how long it has been up, and nothing of its power, which it cannot tell", async () => {
+    const facts = await status();
+    expect(facts).toMatchObject({ architecture: "x86_64", throttling: { underVoltage: null, frequencyCapped: false } });
+    expect(facts).toHaveProperty("uptimeSeconds", expect.any(Number));
+  });
+
+  it("counts the time to confirm on a clock that nobody sets", async () => {
+    const { release } = await status();
+    await board().ask(`sudo -n /usr/lib/rtnode/rtnodectl activate ${first} --confirm-within 30`);
+    expect(await board().ask("systemctl show --value --property=TimersCalendar rtnode-revert.timer")).toBe("");
+    expect(await board().ask("systemctl show --value --property=TimersMonotonic rtnode-revert.timer")).toContain(
+      "OnActiveUSec=30s",
+    );
+    await board().ask(`sudo -n /usr/lib/rtnode/rtnodectl revert ${first}`);
+    expect((await status()).release).toBe(release);
   });
 
   it("does nothing when nothing changed", async () => {

@@ -58,6 +58,7 @@ export function node(name: string, schedule: Schedule): NodeConfig {
     limits: { rttime: null },
     restart: "on-failure",
     watchdog: null,
+    after: [],
     groups: [],
   };
 }

@@ -45,7 +45,8 @@ export function hostname(name: string | undefined, path: readonly string[], repo
   report.error("RTK_CONFIG_NAME", path, `"${name}" means every machine itself`, "choose the board's own name");
 }
 
-function keysAt(data: unknown, path: readonly string[]): readonly string[] {
+/** The keys of the mapping at a path; none when there is no mapping. */
+export function keysAt(data: unknown, path: readonly string[]): readonly string[] {
   const value = valueAt(data, path);
   return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
 }
