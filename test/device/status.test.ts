@@ -57,6 +57,7 @@ describe("status", () => {
         release: "abc123",
         previous: null,
         pending: null,
+        wentBack: null,
         kernel: { version: "6.12.0-rt", realtime: true },
         architecture: "x86_64",
         board: null,

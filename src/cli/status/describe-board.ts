@@ -29,8 +29,13 @@ function facts({ architecture, board, uptimeSeconds, temperatureC }: BoardStatus
   ];
 }
 
-function troubles({ throttling }: BoardStatus): string[] {
+function troubles({ throttling, wentBack }: BoardStatus): string[] {
   return [
+    ...(wentBack === null || wentBack === undefined
+      ? []
+      : [
+          `! went back from ${shortId(wentBack.release)} by itself at ${formatTime(wentBack.time)}: ${printable(wentBack.reason)}`,
+        ]),
     ...(throttling?.underVoltage === true
       ? ["! its power is too weak (under-voltage), so it is slower: another supply or a shorter cable"]
       : []),
@@ -38,6 +43,11 @@ function troubles({ throttling }: BoardStatus): string[] {
       ? ["! it is too hot, so its processor is slower: a heat sink, a fan, or less to do"]
       : []),
   ];
+}
+
+/** Seconds since 1970 as a local time of this machine. */
+function formatTime(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleString("sv-SE");
 }
 
 /** A time span in its two largest units: `3 d 4 h`, `5 min 10 s`. */
