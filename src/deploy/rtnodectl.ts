@@ -64,6 +64,8 @@ const Status = z.looseObject({
     .looseObject({ underVoltage: z.boolean().nullable(), frequencyCapped: z.boolean().nullable() })
     .nullish()
     .catch(null),
+  /** The release that it went back from by itself since the last deploy, when (seconds since 1970), and why. */
+  wentBack: z.object({ release: z.string(), time: z.number(), reason: z.string() }).nullish().catch(null),
   nodes: z.array(Node),
 });
 

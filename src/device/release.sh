@@ -2,7 +2,7 @@
 # SHA256SUMS lists, and ID is the sha256 of that list. `current` and `previous` are links that are swapped by rename.
 #
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # opt, releases, current and program are rtnodectl's, applied and order apply.sh's
+# shellcheck disable=SC2154 # opt, releases, current and program are rtnodectl's, applied and order apply.sh's, went_back watch.sh's
 
 # A release that is active and not confirmed: `ID PREVIOUS WHO`. At boot, or when its time is up, PREVIOUS (- for none)
 # comes back.
@@ -79,6 +79,8 @@ activate() {
     was=$(linked current)
     [ "$was" != "$id" ] || refuse "$id is active already"
     stage_record "$id"
+    stop_watching
+    rm -f "$went_back"
     # Before anything changes: from here on a power cut, too, leads back.
     who="${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)"
     {
@@ -103,6 +105,7 @@ confirm() {
     [ "$pending_id" = "$1" ] || refuse "$1 does not wait to be confirmed: it went back, or was confirmed already"
     forget_pending
     prune
+    start_watching "$1"
 }
 
 # From a deploy that gave up, from the timer, and at boot. Says nothing when there is nothing to lead back from.
@@ -115,7 +118,10 @@ revert() {
 go_back() {
     read_pending
     [ -n "$pending_id" ] && [ "$pending_id" = "$1" ] || return 0
-    if may_return ''; then switch_to "$pending_previous" "$pending_id"; fi
+    if may_return ''; then
+        note_return "$pending_id" "it was not confirmed"
+        switch_to "$pending_previous" "$pending_id"
+    fi
     forget_pending
 }
 
@@ -128,6 +134,7 @@ settle() {
             complain "$opt cannot be written: $pending_id runs on"
             return 0
         fi
+        note_return "$pending_id" "it was not confirmed before the board went down"
     fi
     { rm -f "$pending" && sync -f "$opt"; } || complain "$opt cannot be written"
 }
@@ -149,5 +156,6 @@ rollback() {
     [ "$(linked current)" != "$id" ] || refuse "$id is active already"
     stage_record "$id"
     keep_record "$id"
+    stop_watching
     switch_to "$id" "$(linked current)"
 }

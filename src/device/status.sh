@@ -135,7 +135,7 @@ status_json() {
     json_or_null "$(linked previous)"
     printf ',"pending":'
     json_or_null "$pending_id"
-    for fact in record kernel board uptime temperature throttling; do
+    for fact in went_back record kernel board uptime temperature throttling; do
         printf ,
         "put_$fact"
     done

@@ -60,6 +60,7 @@ describe("status", () => {
         record: null,
         signed: false,
         newestRecord: 0,
+        wentBack: null,
         kernel: { version: "6.12.0-rt", realtime: true },
         architecture: "x86_64",
         board: null,

@@ -120,6 +120,20 @@ export function checkDeploy(board: () => RunningBoard, boardName: string): void 
     await board().ask("timeout 240 sh -c 'until systemctl is-active rtnode@controller; do sleep 2; done'");
   });
 
+  it("goes back by itself from a node that fails after ten seconds, long after the deploy ended well", async () => {
+    const before = (await status()).release;
+    await change('raise RuntimeError("no such device")', 'print("well so far")');
+    await change("effort =", 'if self.cycles > 10_000:\n            raise RuntimeError("worn out")\n        effort =');
+    const { run, result } = await deploy();
+    expect(run.status, JSON.stringify(run)).toBe(0);
+    const read = "readlink /opt/rtnode/current";
+    await board().ask(`timeout 240 sh -c 'until ${read} | grep -q ${before}; do sleep 1; done'`);
+    expect(await status()).toMatchObject({
+      wentBack: { release: result?.release, reason: expect.stringContaining("controller") },
+    });
+    await board().ask("timeout 240 sh -c 'until systemctl is-active rtnode@controller; do sleep 2; done'");
+  });
+
   it("goes back by itself when nobody confirms", async () => {
     const { release } = await status();
     // Long enough to be looked at on a busy machine that emulates the board.

@@ -1,6 +1,6 @@
 import type { Address } from "../../deploy/address.ts";
 import { formatAddress } from "../../deploy/address.ts";
-import { describeRecord } from "../../deploy/record.ts";
+import { describeRecord, formatTime } from "../../deploy/record.ts";
 import type { BoardRelease, BoardStatus, NodeStatus } from "../../deploy/rtnodectl.ts";
 import { printable } from "../../deploy/ssh-failures.ts";
 import { shortId } from "../deploy/boards.ts";
@@ -31,8 +31,13 @@ function facts({ architecture, board, uptimeSeconds, temperatureC }: BoardStatus
   ];
 }
 
-function troubles({ throttling }: BoardStatus): string[] {
+function troubles({ throttling, wentBack }: BoardStatus): string[] {
   return [
+    ...(wentBack === null || wentBack === undefined
+      ? []
+      : [
+          `! went back from ${shortId(wentBack.release)} by itself at ${formatTime(wentBack.time)}: ${printable(wentBack.reason)}`,
+        ]),
     ...(throttling?.underVoltage === true
       ? ["! its power is too weak (under-voltage), so it is slower: another supply or a shorter cable"]
       : []),

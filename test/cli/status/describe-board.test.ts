@@ -55,6 +55,13 @@ describe("a board is described", () => {
     );
   });
 
+  it("by the release that it went back from, and why", () => {
+    const wentBack = { release: id("d"), time: 1_764_000_000, reason: "imu failed: \u001b[31mno device" };
+    expect(describeBoard(address, { ...status, wentBack }).split("\n")[1]).toMatch(
+      /^! went back from dddddddddddd by itself at 2025-11-24 16:00:00 UTC: imu failed: \?\[31mno device$/,
+    );
+  });
+
   it("by its model, since when it runs, how warm it is, and in plain words by what troubles it", () => {
     const board = "Raspberry Pi 4 Model B Rev 1.4";
     const more = { board, architecture: "aarch64", uptimeSeconds: 273_943, temperatureC: 52.3 };
