@@ -7,7 +7,7 @@ import { runCli } from "../../src/cli/program.ts";
 import type { CommandResult } from "../../src/cli/session.ts";
 import type { Target } from "../../src/config/model.ts";
 import { formatAddress } from "../../src/deploy/address.ts";
-import { withConnections, type Reached } from "../../src/deploy/connect-all.ts";
+import { withConnections, type Board } from "../../src/deploy/connect-all.ts";
 import type { Release } from "../../src/deploy/release.ts";
 import { releaseOf } from "../deploy/releases.ts";
 import { fakeBoard, makeOperator, type FakeBoard, type Operator } from "../deploy/sshd.ts";
@@ -72,14 +72,16 @@ describe("with boards", () => {
 
   const context = watchedContext("");
 
-  function reaching<T>(boards: readonly FakeBoard[], work: (reached: readonly Reached[]) => Promise<T>): Promise<T> {
+  function reaching<T>(boards: readonly FakeBoard[], work: (boards: readonly Board[]) => Promise<T>): Promise<T> {
     const options = { settings: operator.settings, concurrency: 5, signal: context.signal };
     const addresses = boards.map(({ address }) => address);
     return withConnections([...addresses, { ...board.address, host: "board.invalid" }], options, work);
   }
 
   const deploy = (boards: readonly FakeBoard[], release: Release): Promise<CommandResult> =>
-    reaching(boards, (reached) => deployToAll(context, reached, release, { timeoutSeconds: 20, concurrency: 2 }));
+    reaching(boards, (reached) =>
+      deployToAll(context, reached, release, { timeoutSeconds: 20, concurrency: 2, canary: 0, maxFailures: 2 }),
+    );
 
   async function rtkit(...words: string[]): Promise<number> {
     printed = "";
