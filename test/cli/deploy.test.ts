@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseBoards, oneBoard } from "../../src/cli/deploy/boards.ts";
 import { deployToAll } from "../../src/cli/deploy/deploy-boards.ts";
 import { previewBoards } from "../../src/cli/deploy/preview-boards.ts";
-import { boardsAtOnce, healthTimeout } from "../../src/cli/deploy/settings.ts";
+import { boardsAtOnce, canaryBoards, failuresAllowed, healthTimeout } from "../../src/cli/deploy/settings.ts";
 import { runCli } from "../../src/cli/program.ts";
 import type { CommandResult } from "../../src/cli/session.ts";
 import type { Target } from "../../src/config/model.ts";
@@ -55,6 +55,15 @@ it.each(["0", "-1", "soon", "3601", ""])("--timeout %j is refused", (asked) => {
 
 it.each(["0", "1.5", "many", ""])("--concurrency %j is refused", (asked) => {
   expect(() => boardsAtOnce(asked)).toThrow(expect.objectContaining({ code: "RTK_DEPLOY_CONCURRENCY" }));
+});
+
+it.each(["-1", "1.5", "few", ""])("--canary %j and --max-failures %j are refused", (asked) => {
+  expect(() => canaryBoards(asked)).toThrow(expect.objectContaining({ code: "RTK_DEPLOY_CANARY" }));
+  expect(() => failuresAllowed(asked, 10)).toThrow(expect.objectContaining({ code: "RTK_DEPLOY_MAX_FAILURES" }));
+});
+
+it("unless it is said, half of the boards at once may fail", () => {
+  expect([failuresAllowed(undefined, 10), failuresAllowed(undefined, 1), failuresAllowed("0", 10)]).toEqual([5, 0, 0]);
 });
 
 describe("with boards", () => {
