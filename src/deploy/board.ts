@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
 import { formatAddress } from "./address.ts";
-import { watchHealth } from "./health.ts";
+import { SETTLE_MS, watchHealth } from "./health.ts";
 import type { Release } from "./release.ts";
 import { graceAfter, takeBack } from "./interrupted.ts";
 import { activate, askBlobs, askStatus, confirm, lastLines, recentLines, revert, sendRelease } from "./rtnodectl.ts";
@@ -163,7 +163,8 @@ async function prove(
       throw await unhealthy(connection, `${verdict.why}, after ${timeoutSeconds} s`, verdict.node);
     }
     progress(verdict.why);
-    await sleep(LOOK_MS, undefined, { signal });
+    // While they settle a look in between would tell nothing that the one at the end does not.
+    await sleep(verdict.node === null ? SETTLE_MS : LOOK_MS, undefined, { signal });
   }
 }
 

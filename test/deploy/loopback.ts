@@ -52,7 +52,7 @@ async function makeKey(path: string): Promise<void> {
   await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path]);
 }
 
-/** Boards behind one sshd, with a port each. */
+/** Boards that share a few sshds, with a port each. */
 export interface Loopback {
   readonly boards: readonly FakeBoard[];
   readonly stop: () => void;
@@ -75,10 +75,17 @@ export async function startBoards(
     writeFileSync(join(root, "usr/lib/rtnode/groups"), "");
     writePrograms(root);
   }
-  const stop = await startSshd(dir, operator, [...chosen]);
   const hostKey = join(dir, "host-key");
+  await makeKey(hostKey);
+  const stops: (() => void)[] = [];
+  const waiting = [...chosen];
+  while (waiting.length > 0) stops.push(await startSshd(dir, operator, waiting.splice(0, MAX_PORTS)));
+  const stop = (): void => stops.forEach((end) => end());
   return { boards: [...roots].map(([port, root]) => boardAt(root, port, hostKey)), stop };
 }
+
+/** sshd listens on no more (MAX_LISTEN_SOCKS of OpenSSH's sshd.c). */
+const MAX_PORTS = 16;
 
 function boardAt(root: string, port: number, hostKey: string): FakeBoard {
   return {
@@ -105,7 +112,6 @@ async function startSshd(dir: string, operator: Operator, ports: readonly number
   if (sshd === undefined) throw new Error("there is no sshd: run scripts/setup");
   // Where sshd, as root, puts the half of itself that strangers talk to; the package's service would make it.
   if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-  await makeKey(join(dir, "host-key"));
   // The last word is the port that was connected to (sshd(8), SSH_CONNECTION).
   const script = `#!/bin/sh\nexec '${dir}'/"\${SSH_CONNECTION##* }"/bin/command\n`;
   writeFileSync(join(dir, "command"), script, { mode: 0o755 });
@@ -124,10 +130,11 @@ async function startSshd(dir: string, operator: Operator, ports: readonly number
     "KbdInteractiveAuthentication no",
     "PermitRootLogin yes",
   ];
-  writeFileSync(join(dir, "sshd_config"), `${lines.join("\n")}\n`);
-  const server = spawn(sshd, ["-D", "-e", "-f", join(dir, "sshd_config")], { stdio: "ignore" });
+  const config = join(dir, `sshd_config-${ports[0]}`);
+  writeFileSync(config, `${lines.join("\n")}\n`);
+  const server = spawn(sshd, ["-D", "-e", "-f", config], { stdio: "ignore" });
   while (!(await answers(ports.at(-1) ?? 0))) {
-    if (server.exitCode !== null) throw new Error(`sshd ended: look at ${sshd} -t -f ${join(dir, "sshd_config")}`);
+    if (server.exitCode !== null) throw new Error(`sshd ended: look at ${sshd} -t -f ${config}`);
     await sleep(20);
   }
   return () => void server.kill("SIGKILL");
