@@ -114,18 +114,19 @@ it("a connection that is gone is not made anew behind our back", async () => {
   await connection.close();
 });
 
-describe("boards to visit", () => {
-  const port = async ({ run }: Connection): Promise<string> => {
-    board.before('echo "$SSH_CONNECTION"; exit 0');
-    return (await run("port")).stdout.split(" ")[1] ?? "";
-  };
+/** The port that a connection comes from. */
+async function cameFrom({ run }: Connection): Promise<string> {
+  board.before('echo "$SSH_CONNECTION"; exit 0');
+  return (await run("port")).stdout.split(" ")[1] ?? "";
+}
 
+describe("boards to visit", () => {
   it("stay connected when they are few; one that cannot be reached is told beside them", async () => {
     const addresses = [board.address, { ...board.address, host: "board.invalid" }];
     const options = { settings: operator.settings, concurrency: 2, signal };
     await withConnections(addresses, options, async ([near, nowhere]) => {
-      expect(await near?.visit(port)).toBe(await near?.visit(port));
-      await expect(nowhere?.visit(port)).rejects.toMatchObject({ code: "RTK_SSH_HOST_NOT_FOUND" });
+      expect(await near?.visit(cameFrom)).toBe(await near?.visit(cameFrom));
+      await expect(nowhere?.visit(cameFrom)).rejects.toMatchObject({ code: "RTK_SSH_HOST_NOT_FOUND" });
     });
     expect(readdirSync(temporary)).toEqual([]);
   });
@@ -134,7 +135,7 @@ describe("boards to visit", () => {
     const addresses = [board.address, { ...board.address, host: "localhost" }];
     await withConnections(addresses, { settings: operator.settings, concurrency: 1, signal }, async ([near]) => {
       expect(readdirSync(temporary)).toEqual([]);
-      expect(await near?.visit(port)).not.toBe(await near?.visit(port));
+      expect(await near?.visit(cameFrom)).not.toBe(await near?.visit(cameFrom));
       expect(readdirSync(temporary)).toEqual([]);
     });
   });
@@ -144,7 +145,7 @@ describe("boards to visit", () => {
     await withConnections([board.address], options, async ([near]) => {
       board.before('kill -9 "$PPID"');
       await expect(near?.visit(async ({ run }) => run("one"))).rejects.toMatchObject({ code: "RTK_SSH_LOST" });
-      expect(await near?.visit(port)).toMatch(/^\d+$/);
+      expect(await near?.visit(cameFrom)).toMatch(/^\d+$/);
     });
   });
 });

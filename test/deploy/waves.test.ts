@@ -1,14 +1,14 @@
-import fc from "fast-check";
+import { array, assert, integer, nat, property, record } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { planWaves, whyStop } from "../../src/deploy/waves.ts";
 
-const boards = fc.array(fc.nat());
-const limits = fc.record({ canary: fc.nat(20), concurrency: fc.integer({ min: 1, max: 20 }) });
+const boards = array(nat());
+const limits = record({ canary: nat(20), concurrency: integer({ min: 1, max: 20 }) });
 
 describe("waves", () => {
   it("have every board once, in its order, and none is empty", () => {
-    fc.assert(
-      fc.property(boards, limits, (all, limit) => {
+    assert(
+      property(boards, limits, (all, limit) => {
         const waves = planWaves(all, limit);
         expect(waves.flat()).toEqual(all);
         expect(waves.every((wave) => wave.length > 0)).toBe(true);
@@ -17,8 +17,8 @@ describe("waves", () => {
   });
 
   it("begin with the canary, and hold no more boards than may be worked on at once", () => {
-    fc.assert(
-      fc.property(boards, limits, (all, limit) => {
+    assert(
+      property(boards, limits, (all, limit) => {
         const waves = planWaves(all, limit);
         if (limit.canary > 0) expect(waves[0] ?? []).toEqual(all.slice(0, limit.canary));
         const rest = limit.canary > 0 ? waves.slice(1) : waves;
