@@ -17,6 +17,11 @@ export const deployCommand: CommandMaker = (onEnd) =>
     .option("--timeout <seconds>", "how long nodes may take until they are as the project asks", DEFAULT_TIMEOUT_S)
     .option("--concurrency <boards>", "boards at once", `${DEFAULT_CONCURRENCY}`)
     .option("--sign <key>", SIGN_HELP)
+    .option("--canary <boards>", "these many first, and the others only when all of them are well", "0")
+    .option(
+      "--max-failures <boards>",
+      "begin no further board when more than these failed (default: half of --concurrency)",
+    )
     .option("--dry-run", "only say what would be sent and restarted")
     .action(async (targets: string[], options: DeployCommandOptions) => {
       onEnd(

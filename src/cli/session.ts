@@ -35,7 +35,7 @@ export function withProjectOption(command: Command): Command {
 }
 
 /**
- * Runs a command's work: chooses the renderer, turns Ctrl-C, SIGTERM and SIGHUP into an abort, shows the result or the
+ * Runs a command's work: chooses the renderer, turns Ctrl-C, SIGTERM and SIGHUP into an abort (the second into another), shows the result or the
  * errors. Returns the exit status: 0 done, 1 it failed, 2 usage or configuration, 130 interrupted.
  */
 export async function runCommand(
@@ -47,11 +47,17 @@ export async function runCommand(
   const terminal = !json && process.stdout.isTTY ? (await import("../ui/terminal.ts")).terminalRenderer() : undefined;
   const emit = json ? ndjsonListener(out) : (terminal?.listener ?? plainListener(err));
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new Error("interrupted"));
+  const leave = new AbortController();
+  const interrupt = (): void => (abort.signal.aborted ? leave : abort).abort(new Error("interrupted"));
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, interrupt);
   try {
-    const { result, text, status } = await work({ signal: abort.signal, emit, cacheDir: cacheDir() });
+    const { result, text, status } = await work({
+      signal: abort.signal,
+      leave: leave.signal,
+      emit,
+      cacheDir: cacheDir(),
+    });
     await terminal?.finish();
     if (json || text !== "") out(json ? resultLine(result) : text);
     return status ?? 0;

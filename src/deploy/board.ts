@@ -2,11 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
 import { formatAddress } from "./address.ts";
-import { watchHealth } from "./health.ts";
+import { SETTLE_MS, watchHealth } from "./health.ts";
 import type { Release } from "./release.ts";
-import { activate, askStatus, confirm, lastLines, recentLines, revert, sendRelease } from "./rtnodectl.ts";
+import { graceAfter, takeBack } from "./interrupted.ts";
+import { activate, askBlobs, askStatus, confirm, lastLines, recentLines, revert, sendRelease } from "./rtnodectl.ts";
+import type { BoardStatus } from "./rtnodectl.ts";
+import type { SealedRecord } from "./record.ts";
 import { sealFor, type Sealing } from "./seal.ts";
 import type { Connection } from "./transport.ts";
+import { activateInTurn } from "./turn.ts";
 
 /** How a release is put on one board. */
 export interface DeployOptions {
@@ -16,7 +20,12 @@ export interface DeployOptions {
   readonly seal?: Sealing | undefined;
   /** Hears how far it is, in a few words. */
   readonly progress: (text: string) => void;
+  /** Hears what a board does that was left in the middle. */
+  readonly warn: (text: string) => void;
+  /** Interrupts the deploy: a board that is on the new release is told to go back first. */
   readonly signal: AbortSignal;
+  /** Ends that as well. */
+  readonly leave?: AbortSignal | undefined;
 }
 
 /** What {@link deployRelease} did to a board. */
@@ -26,6 +35,8 @@ export interface Deployed {
   /** False when the release was active already: then nothing was sent and nothing restarted. */
   readonly changed: boolean;
   readonly sentBytes: number;
+  /** When the release was active and its nodes restarted, in ms of performance.now(); null when not by us. */
+  readonly activeAt: number | null;
   /** What the nodes logged since the release became active. */
   readonly log: readonly string[];
 }
@@ -66,34 +77,57 @@ export async function deployRelease(
   release: Release,
   options: DeployOptions,
 ): Promise<Deployed> {
-  const { progress } = options;
-  const before = await askStatus(connection);
+  const { progress, signal, leave } = options;
+  const [before, has] = await Promise.all([askStatus(connection), askBlobs(connection)]);
   // Activated by a deploy that was cut off before it could confirm: only that is missing.
   const resumed = before.release === release.id && before.pending === release.id;
   if (before.release === release.id && !resumed) {
-    return { previous: before.previous, changed: false, sentBytes: 0, log: [] };
+    return { previous: before.previous, changed: false, sentBytes: 0, activeAt: null, log: [] };
   }
-  const previous = resumed ? before.previous : before.release;
+  const grace = graceAfter(signal, leave);
+  let previous = resumed ? before.previous : before.release;
   let sentBytes = 0;
   let active = resumed;
+  let activeAt: number | null = null;
+  const sealOf = async (status: BoardStatus): Promise<SealedRecord | undefined> =>
+    options.seal === undefined ? undefined : sealFor(connection.address, status, options.seal);
+  let sealed: SealedRecord | undefined;
+  const order = async (now: BoardStatus | undefined): Promise<void> => {
+    // Another deploy came before this one: a record has to be newer than its.
+    if (now !== undefined) sealed = await sealOf(now);
+    // From here on the board may be on the new release, whatever we hear of it. Not interrupted: what comes after it would
+    // overtake it.
+    active = true;
+    try {
+      const seconds = Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S;
+      await activate(connection, release.id, { seconds, sealed, signal: grace });
+    } catch (error) {
+      if (error instanceof RtkitError && error.code === "RTK_DEPLOY_REFUSED") active = false;
+      throw error;
+    }
+    activeAt = performance.now();
+  };
   try {
     if (!resumed) {
-      const { seal } = options;
-      const sealed = seal === undefined ? undefined : await sealFor(connection.address, before, seal);
+      // What it would be refused for is known before anything is sent.
+      sealed = await sealOf(before);
       progress("sending");
-      const sent = await sendRelease(connection, release);
+      const sent = await sendRelease(connection, release, has);
       sentBytes = sent.bytes;
       progress(`${formatSize(sent.bytes)} sent, activating`);
-      // From here on the board may be on the new release, whatever we hear of it.
-      active = true;
-      const seconds = Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S;
-      await activate(connection, release.id, seconds, sealed);
+      const turn = await activateInTurn(connection, release.id, order, options);
+      if (turn.previous !== undefined) ({ previous } = turn);
+      if (turn.by === "another, confirmed") return { previous, changed: false, sentBytes, activeAt, log: [] };
     }
     const log = await prove(connection, release, options);
-    return { previous, changed: true, sentBytes, log };
+    return { previous, changed: true, sentBytes, activeAt, log };
   } catch (error) {
+    if (signal.aborted) {
+      if (active) options.warn(await takeBack(connection, release.id, grace));
+      throw error;
+    }
     if (error instanceof Unhealthy) {
-      const refused = await revert(connection, release.id).then(
+      const refused = await revert(connection, release.id, signal).then(
         () => undefined,
         (reason: unknown) => reason,
       );
@@ -133,15 +167,28 @@ async function prove(
     const now = performance.now();
     const verdict = judge(status, now);
     if (verdict.state === "healthy") {
-      await confirm(connection, release.id);
-      return recentLines(connection, Math.ceil((now - started) / 1000));
+      const log = recentLines(connection, Math.ceil((now - started) / 1000));
+      const [lines] = await Promise.all([log, confirmOnce(connection, release.id)]);
+      return lines;
     }
     if (verdict.state === "failed") throw await unhealthy(connection, verdict.why, verdict.node);
     if (now - started > timeoutSeconds * 1000) {
       throw await unhealthy(connection, `${verdict.why}, after ${timeoutSeconds} s`, verdict.node);
     }
     progress(verdict.why);
-    await sleep(LOOK_MS, undefined, { signal });
+    // While they settle a look in between would tell nothing that the one at the end does not.
+    await sleep(verdict.node === null ? SETTLE_MS : LOOK_MS, undefined, { signal });
+  }
+}
+
+/** Confirms; that another deploy of the same release has done so already is as good. */
+async function confirmOnce(connection: Connection, id: string): Promise<void> {
+  try {
+    await confirm(connection, id);
+  } catch (error) {
+    if (!(error instanceof RtkitError && error.code === "RTK_DEPLOY_REFUSED")) throw error;
+    const { release, pending } = await askStatus(connection);
+    if (release !== id || pending !== null) throw error;
   }
 }
 

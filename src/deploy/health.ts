@@ -5,12 +5,12 @@ import type { BoardStatus, NodeStatus } from "./rtnodectl.ts";
 /** What is to be thought of a board that activated a release. */
 export type Verdict =
   | { readonly state: "healthy" }
-  /** Not yet as it should be, but it may still become so. */
+  /** Not yet as it should be, but it may still become so; without a node: all are, and not for long enough. */
   | { readonly state: "waiting"; readonly node: string | null; readonly why: string }
   | { readonly state: "failed"; readonly node: string | null; readonly why: string };
 
 /** How long every node must be as it should be without a change, ms: a node that dies at once was up for a moment. */
-const SETTLE_MS = 1000;
+export const SETTLE_MS = 1000;
 
 /**
  * Judges one status of a board after the other, each with its time in ms. Healthy: every node is active, its main thread has

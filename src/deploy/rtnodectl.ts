@@ -96,23 +96,34 @@ export async function askCurrentNodes(connection: Connection): Promise<readonly 
   return status === 0 ? understood(connection.address, () => parseManifest(stdout)) : [];
 }
 
-/** Sends what the board lacks of a release; nothing of it is active yet. Returns what was sent. */
-export async function sendRelease(connection: Connection, release: Release): Promise<ReleaseStream> {
-  const stream = releaseStream(release, await askBlobs(connection));
+/** Sends a release without the files that the board `has`; nothing of it is active yet. Returns what was sent. */
+export async function sendRelease(
+  connection: Connection,
+  release: Release,
+  has: ReadonlySet<string>,
+): Promise<ReleaseStream> {
+  const stream = releaseStream(release, has);
   const stdin = Readable.from(stream.chunks, { objectMode: false });
   answerOf(connection.address, await connection.run(`${RTNODECTL} receive ${checkedId(release.id)}`, { stdin }));
   return stream;
 }
 
-/** Makes a release current; the board goes back by itself unless it is confirmed within whole `seconds`. */
+/** How a release is made current. */
+interface ActivateOptions {
+  /** Whole seconds within which it must be confirmed. */
+  readonly seconds: number;
+  readonly sealed: SealedRecord | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Makes a release current; the board goes back by itself unless it is confirmed in time. */
 export async function activate(
   connection: Connection,
   id: string,
-  seconds: number,
-  sealed: SealedRecord | undefined,
+  { seconds, sealed, signal }: ActivateOptions,
 ): Promise<void> {
   const words = `activate ${checkedId(id)} --confirm-within ${Math.trunc(seconds)}`;
-  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`, withRecord(sealed)));
+  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`, { ...withRecord(sealed), signal }));
 }
 
 function withRecord(sealed: SealedRecord | undefined): RunOptions {
@@ -124,8 +135,8 @@ export async function confirm(connection: Connection, id: string): Promise<void>
 }
 
 /** Back to the release before this one, at once. */
-export async function revert(connection: Connection, id: string): Promise<void> {
-  answerOf(connection.address, await connection.run(`${RTNODECTL} revert ${checkedId(id)}`));
+export async function revert(connection: Connection, id: string, signal: AbortSignal): Promise<void> {
+  answerOf(connection.address, await connection.run(`${RTNODECTL} revert ${checkedId(id)}`, { signal }));
 }
 
 /** Back to the previous release, or to the one of that id, for good. */

@@ -15,7 +15,8 @@ export interface Connection {
   readonly address: Address;
   /**
    * Runs a command with the board's shell, so nothing of it may come from elsewhere. Its exit status is an answer; throws
-   * RTK_SSH_LOST when the connection breaks, and the signal's reason when aborted.
+   * RTK_SSH_LOST when the connection breaks, and at once the signal's reason when aborted: the command may go on then,
+   * and the connection takes others, until it is closed.
    */
   readonly run: (command: string, options?: RunOptions) => Promise<ExecEnd>;
   /** Ends the connection and removes its folder. */
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly stdin?: Readable;
   /** Called for each line of standard output, which is then not returned. */
   readonly onLine?: (line: string) => void;
+  /** Ends this command, in place of the signal that the connection was made with. */
+  readonly signal?: AbortSignal;
 }
 
 /** ssh's own exit status when it fails; commands of the board do not end with it (ssh(1), EXIT STATUS). */
@@ -44,12 +47,12 @@ export async function connect(address: Address, settings: SshSettings, signal: A
   // 0700, and short: the path of a socket has room for 107 bytes (unix(7)), of which ssh wants 17 for itself.
   const dir = await mkdtemp(join(tmpdir(), "rtkit-ssh-"));
   let master: RunningProcess | undefined;
-  // A command's pipes are in the hands of the shared connection: they stay open until that ends, whoever ends the command.
   const hangUp = (): void => void master?.stop();
   signal.addEventListener("abort", hangUp, { once: true });
+  const sessions = new Set<Promise<unknown>>();
   const close = async (): Promise<void> => {
-    signal.removeEventListener("abort", hangUp);
     await master?.stop();
+    await Promise.allSettled(sessions);
     await rm(dir, { recursive: true, force: true });
   };
   try {
@@ -65,17 +68,47 @@ export async function connect(address: Address, settings: SshSettings, signal: A
       }
       signal.throwIfAborted();
     }
-    return { address, run: async (command, options) => runSession(address, socket, command, signal, options), close };
+    const run: Connection["run"] = async (command, options = {}) => {
+      const until = options.signal ?? signal;
+      const session = runSession(address, socket, command, until, options);
+      sessions.add(session);
+      void session.catch(() => undefined).then(() => sessions.delete(session));
+      return beforeAbort(until, session);
+    };
+    return { address, run, close };
   } catch (error) {
     await close();
     throw error;
+  } finally {
+    signal.removeEventListener("abort", hangUp);
+  }
+}
+
+/**
+ * Waits no longer than until the abort. A command's pipes are in the hands of the shared connection: they stay open until
+ * that ends, whoever ends the command.
+ */
+async function beforeAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
 async function startMaster(args: readonly string[], messages: string): Promise<RunningProcess> {
   const file = await open(messages, "w", 0o600);
   try {
-    return await startProcess("ssh", args, { stdin: "ignore", stdout: "ignore", stderr: file.fd, detached: false });
+    // Ctrl-C and the end of the terminal are told to us; ssh is still needed to tell the board.
+    return await startProcess("env", ["--ignore-signal=INT,HUP", "ssh", ...args], {
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: file.fd,
+      detached: false,
+    });
   } finally {
     await file.close();
   }
@@ -86,9 +119,10 @@ async function runSession(
   socket: string,
   command: string,
   signal: AbortSignal,
-  { stdin, onLine }: RunOptions = {},
+  { stdin, onLine }: RunOptions,
 ): Promise<ExecEnd> {
-  const end = await execEnd("ssh", sessionArguments(socket, command), {
+  // In a session of its own: Ctrl-C must not look like a lost connection.
+  const end = await execEnd("setsid", ["ssh", ...sessionArguments(socket, command)], {
     signal,
     ...(stdin === undefined ? {} : { stdin }),
     ...(onLine === undefined ? {} : { onStdoutLine: onLine, stdout: nowhere() }),

@@ -6,6 +6,8 @@ import type { Tree } from "./tree.ts";
 export interface Context {
   /** Aborts on Ctrl-C; every step passes it on to what it starts. */
   readonly signal: AbortSignal;
+  /** Aborts on the second Ctrl-C: whatever is still being put in order is left as it is. */
+  readonly leave?: AbortSignal;
   readonly emit: Listener;
   /** The folder of the cache, see core/paths.ts. */
   readonly cacheDir: string;

@@ -1,10 +1,11 @@
 import type { RtkitError } from "../core/errors.ts";
 import type { Listener } from "../pipeline/events.ts";
 
-/** A renderer for programs (`--json`): steps and warnings, one JSON object a line. Plan and progress are for people. */
+/** A renderer for programs (`--json`): steps, targets and warnings, one JSON object a line. Plan and progress are for people. */
 export function ndjsonListener(write: (line: string) => void): Listener {
   return (event) => {
-    if (event.type === "step" || event.type === "warning") write(JSON.stringify(event));
+    if (event.type === "target") write(JSON.stringify({ type: event.type, ...event.result }));
+    else if (event.type === "step" || event.type === "warning") write(JSON.stringify(event));
   };
 }
 

@@ -52,6 +52,7 @@ export function terminalRenderer(): TerminalRenderer {
       warnings.push(`warning: ${event.message}${event.hint === undefined ? "" : `\n  → ${event.hint}`}`);
       return;
     }
+    if (event.type === "target") return;
     const row = rows.get(event.name);
     if (row === undefined) return;
     if (event.type === "progress") {

@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseBoards, oneBoard } from "../../src/cli/deploy/boards.ts";
 import { deployToAll } from "../../src/cli/deploy/deploy-boards.ts";
 import { previewBoards } from "../../src/cli/deploy/preview-boards.ts";
-import { boardsAtOnce, healthTimeout } from "../../src/cli/deploy/settings.ts";
+import { boardsAtOnce, canaryBoards, failuresAllowed, healthTimeout } from "../../src/cli/deploy/settings.ts";
 import { runCli } from "../../src/cli/program.ts";
 import type { CommandResult } from "../../src/cli/session.ts";
 import type { Target } from "../../src/config/model.ts";
 import { formatAddress } from "../../src/deploy/address.ts";
-import { withConnections, type Reached } from "../../src/deploy/connect-all.ts";
+import { withConnections, type Board } from "../../src/deploy/connect-all.ts";
 import type { Release } from "../../src/deploy/release.ts";
 import { releaseOf } from "../deploy/releases.ts";
 import { fakeBoard, makeOperator, type FakeBoard, type Operator } from "../deploy/sshd.ts";
@@ -57,6 +57,15 @@ it.each(["0", "1.5", "many", ""])("--concurrency %j is refused", (asked) => {
   expect(() => boardsAtOnce(asked)).toThrow(expect.objectContaining({ code: "RTK_DEPLOY_CONCURRENCY" }));
 });
 
+it.each(["-1", "1.5", "few", ""])("--canary %j and --max-failures %j are refused", (asked) => {
+  expect(() => canaryBoards(asked)).toThrow(expect.objectContaining({ code: "RTK_DEPLOY_CANARY" }));
+  expect(() => failuresAllowed(asked, 10)).toThrow(expect.objectContaining({ code: "RTK_DEPLOY_MAX_FAILURES" }));
+});
+
+it("unless it is said, half of the boards at once may fail", () => {
+  expect([failuresAllowed(undefined, 10), failuresAllowed(undefined, 1), failuresAllowed("0", 10)]).toEqual([5, 0, 0]);
+});
+
 describe("with boards", () => {
   let operator: Operator;
   let board: FakeBoard;
@@ -72,14 +81,16 @@ describe("with boards", () => {
 
   const context = watchedContext("");
 
-  function reaching<T>(boards: readonly FakeBoard[], work: (reached: readonly Reached[]) => Promise<T>): Promise<T> {
+  function reaching<T>(boards: readonly FakeBoard[], work: (boards: readonly Board[]) => Promise<T>): Promise<T> {
     const options = { settings: operator.settings, concurrency: 5, signal: context.signal };
     const addresses = boards.map(({ address }) => address);
     return withConnections([...addresses, { ...board.address, host: "board.invalid" }], options, work);
   }
 
   const deploy = (boards: readonly FakeBoard[], release: Release): Promise<CommandResult> =>
-    reaching(boards, (reached) => deployToAll(context, reached, release, { timeoutSeconds: 20, concurrency: 2 }));
+    reaching(boards, (reached) =>
+      deployToAll(context, reached, release, { timeoutSeconds: 20, concurrency: 2, canary: 0, maxFailures: 2 }),
+    );
 
   async function rtkit(...words: string[]): Promise<number> {
     printed = "";

@@ -1,198 +1,34 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
-import { userInfo } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll } from "vitest";
-import { exec } from "../../src/core/exec.ts";
-import { rtkitRoot } from "../../src/core/paths.ts";
-import { findProgram } from "../../src/core/programs.ts";
-import type { Address } from "../../src/deploy/address.ts";
-import type { SshSettings } from "../../src/deploy/ssh-command.ts";
-import { freePort } from "../../src/emulate/free-port.ts";
 import { scratchDir } from "../scratch.ts";
+import { operatorIn, startBoards, type FakeBoard, type Operator } from "./loopback.ts";
 
-/** A board on the loopback: a real sshd before the real rtnodectl, whose systemd and launcher are stand-ins. */
-export interface FakeBoard {
-  readonly address: Address;
-  /** Its root, with opt/rtnode. */
-  readonly root: string;
-  /** The commands that came over ssh, since the last time. */
-  readonly commands: () => string[];
-  /** The nodes that systemd was told to restart, since the last time. */
-  readonly restarted: () => string[];
-  /** A shell script that is run before each command, which it finds in $SSH_ORIGINAL_COMMAND. */
-  readonly before: (script: string) => void;
-  /** The release that `current` points to. */
-  readonly current: () => Promise<string>;
-}
+export type { FakeBoard, Operator };
 
-/** The files of somebody who deploys. */
-export interface Operator {
-  readonly dir: string;
-  readonly knownHosts: string;
-  readonly settings: SshSettings;
-}
-
-const servers: ChildProcess[] = [];
+const servers: (() => void)[] = [];
 
 afterAll(() => {
-  for (const server of servers) server.kill("SIGKILL");
+  for (const stop of servers) stop();
 });
 
 /** Somebody with a key, who knows no board. */
 export async function makeOperator(): Promise<Operator> {
-  const dir = scratchDir("rtkit-operator-");
-  await makeKey(join(dir, "key"));
-  const knownHosts = join(dir, "known_hosts");
-  const config = join(dir, "config");
-  const lines = [`IdentityFile ${join(dir, "key")}`, `UserKnownHostsFile ${knownHosts}`, "GlobalKnownHostsFile none"];
-  writeFileSync(config, ["IdentitiesOnly yes", "IdentityAgent none", ...lines, ""].join("\n"));
-  return { dir, knownHosts, settings: { config, acceptNew: true, ask: false } };
-}
-
-async function makeKey(path: string): Promise<void> {
-  await exec("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", path]);
+  return operatorIn(scratchDir("rtkit-operator-"));
 }
 
 /** Starts a board that lets the operator in. With a port it takes the place of another one. */
 export async function fakeBoard(operator: Operator, port?: number): Promise<FakeBoard> {
-  const root = scratchDir("rtkit-board-");
-  for (const folder of ["opt/rtnode/releases", "run", "usr/lib/rtnode", "bin", "state"]) {
-    mkdirSync(join(root, folder), { recursive: true });
-  }
-  writeFileSync(join(root, "usr/lib/rtnode/groups"), "");
-  writePrograms(root);
-  const chosen = port ?? (await freePort());
-  await startSshd(root, operator, chosen);
-  const address: Address = { host: "127.0.0.1", port: chosen, user: userInfo().username };
-  return {
-    address,
-    root,
-    commands: () => taken(join(root, "commands")).map((line) => line.replace("sudo -n /usr/lib/rtnode/rtnodectl ", "")),
-    restarted: () => taken(join(root, "restarted")),
-    before: (script) => writeFileSync(join(root, "before"), script),
-    current: async () => (await exec("readlink", [join(root, "opt/rtnode/current")])).stdout.trim().replace(/.*\//, ""),
-  };
+  const [board] = await fakeBoards(operator, 1, port === undefined ? [] : [port]);
+  if (board === undefined) throw new Error("no board");
+  return board;
 }
 
-function taken(file: string): string[] {
-  if (!existsSync(file)) return [];
-  const text = readFileSync(file, "utf8");
-  writeFileSync(file, "");
-  return text.split("\n").filter((line) => line !== "");
-}
-
-async function startSshd(root: string, operator: Operator, port: number): Promise<void> {
-  const sshd = findProgram("sshd");
-  if (sshd === undefined) throw new Error("there is no sshd: run scripts/setup");
-  // Where sshd, as root, puts the half of itself that strangers talk to; the package's service would make it.
-  if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
-  await makeKey(join(root, "host-key"));
-  const lines = [
-    `Port ${port}`,
-    "ListenAddress 127.0.0.1",
-    `HostKey ${join(root, "host-key")}`,
-    `AuthorizedKeysFile ${join(operator.dir, "key.pub")}`,
-    `ForceCommand ${join(root, "bin/command")}`,
-    "PidFile none",
-    "StrictModes no",
-    "UsePAM no",
-    "PasswordAuthentication no",
-    "KbdInteractiveAuthentication no",
-    "PermitRootLogin yes",
-  ];
-  writeFileSync(join(root, "sshd_config"), `${lines.join("\n")}\n`);
-  const server = spawn(sshd, ["-D", "-e", "-f", join(root, "sshd_config")], { stdio: "ignore" });
-  servers.push(server);
-  while (!(await answers(port))) {
-    if (server.exitCode !== null) throw new Error(`sshd ended: look at ${sshd} -t -f ${join(root, "sshd_config")}`);
-    await sleep(20);
-  }
-}
-
-async function answers(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
-/** What the stand-ins share: `state/NODE` has what systemd says of a node, `state/pid-N` what the launcher says. */
-function writePrograms(root: string): void {
-  const rtnodectl = join(rtkitRoot, "src/device/rtnodectl");
-  const programs = {
-    "bin/command": `
-export RTNODE_ROOT='${root}' PATH='${join(root, "bin")}':"$PATH"
-printf '%s\\n' "$SSH_ORIGINAL_COMMAND" >>'${root}/commands'
-if [ -f '${root}/before' ]; then . '${root}/before'; fi
-case $SSH_ORIGINAL_COMMAND in
-'sudo -n /usr/lib/rtnode/rtnodectl '*) exec sh '${rtnodectl}' \${SSH_ORIGINAL_COMMAND#* * * } ;;
-'cat /opt/rtnode/current/manifest.json') exec cat '${root}/opt/rtnode/current/manifest.json' ;;
-'journalctl '*) eval "exec $SSH_ORIGINAL_COMMAND" ;;
-*) echo "not for a board: $SSH_ORIGINAL_COMMAND" >&2; exit 126 ;;
-esac`,
-    "bin/systemctl": `
-state='${root}/state' nodes='${root}/opt/rtnode/current/nodes'
-start() {
-    count=$(cat "$state/count" 2>/dev/null || echo 100); count=$((count + 1)); echo "$count" >"$state/count"
-    read -r does <"$nodes/$1.pyz" 2>/dev/null || does=runs
-    policy=fifo priority=$(sed -n 's/^priority //p' "$nodes/$1.conf") cpus=$(sed -n 's/^cpus //p' "$nodes/$1.conf")
-    active=active restarts=0 text=''
-    case $does in
-    fails) active=failed count=0 text='cannot open /dev/i2c-1' ;;
-    restarts) restarts=later ;;
-    slow) active=activating ;;
-    other-policy) policy=other priority=0 ;;
-    esac
-    printf 'ActiveState=%s\\nMainPID=%s\\nNRestarts=%s\\nStatusText=%s\\n' "$active" "$count" "$restarts" "$text" >"$state/$1"
-    printf '{"name":"x","pid":%s,"policy":"%s","priority":%s,"cpus":"%s","lockedKiB":0,"threads":[]}\\n' \\
-        "$count" "$policy" "$priority" "$cpus" >"$state/pid-$count"
-}
-case $1 in
-show)
-    looks=$(cat "$state/looks" 2>/dev/null || echo 0)
-    for unit; do
-        case $unit in rtnode@*) ;; *) continue ;; esac
-        node=\${unit#rtnode@}; node=\${node%.service}
-        # It ends between the first look and the second.
-        if [ -f "$state/$node" ]; then sed "s/=later/=$looks/" "$state/$node"; else echo ActiveState=inactive; fi
-        printf 'Id=%s\\n\\n' "$unit"
-        echo 1 >"$state/looks"
-    done
-    ;;
-restart)
-    rm -f "$state/looks"
-    for unit; do
-        case $unit in rtnode@*) ;; *) continue ;; esac
-        node=\${unit#rtnode@}; node=\${node%.service}
-        echo "$node" >>'${root}/restarted'
-        start "$node"
-    done
-    ;;
-start)
-    for conf in "$nodes"/*.conf; do
-        name=\${conf##*/}; name=\${name%.conf}
-        [ -f "$state/$name" ] || start "$name"
-    done
-    ;;
-esac`,
-    "bin/systemd-run": "",
-    // The disk of a busy machine would take most of the time.
-    "bin/sync": "",
-    "bin/journalctl": `
-printf '%s\\n' "$*" >>'${root}/journal-asked'
-printf 'imu[101]: says \\033[31mhello\\n'`,
-    "usr/lib/rtnode/rt-launch": `shift 2; for pid; do cat '${root}/state/pid-'"$pid"; done`,
-  };
-  for (const [path, text] of Object.entries(programs)) {
-    writeFileSync(join(root, path), `#!/bin/sh${text.startsWith("\n") ? "" : "\n"}${text}\n`, { mode: 0o755 });
-  }
+/** Starts boards that let the operator in. */
+export async function fakeBoards(
+  operator: Operator,
+  count: number,
+  ports: readonly number[] = [],
+): Promise<readonly FakeBoard[]> {
+  const { boards, stop } = await startBoards(scratchDir("rtkit-board-"), operator, count, ports);
+  servers.push(stop);
+  return boards;
 }

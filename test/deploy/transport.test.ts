@@ -4,11 +4,11 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { beforeEach, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { exec, execEnd, shellQuote } from "../../src/core/exec.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { withConnections } from "../../src/deploy/connect-all.ts";
-import { connect } from "../../src/deploy/transport.ts";
+import { connect, type Connection } from "../../src/deploy/transport.ts";
 import { freePort } from "../../src/emulate/free-port.ts";
 import { scratchDir } from "../scratch.ts";
 import { fakeBoard, makeOperator, type FakeBoard, type Operator } from "./sshd.ts";
@@ -55,7 +55,7 @@ it("a changed host key is refused with the line of known_hosts, also with accept
 });
 
 it("a revoked host key is refused", async () => {
-  const key = (await exec("ssh-keygen", ["-y", "-f", join(board.root, "host-key")])).stdout.trim();
+  const key = (await exec("ssh-keygen", ["-y", "-f", board.hostKey])).stdout.trim();
   writeFileSync(operator.knownHosts, `@revoked * ${key}\n`);
   await expect(connect(board.address, operator.settings, signal)).rejects.toMatchObject({
     code: "RTK_SSH_HOST_KEY_REVOKED",
@@ -114,16 +114,40 @@ it("a connection that is gone is not made anew behind our back", async () => {
   await connection.close();
 });
 
-it("boards that cannot be reached are told beside those that can", async () => {
-  const addresses = [board.address, { ...board.address, host: "board.invalid" }];
-  const told = await withConnections(
-    addresses,
-    { settings: operator.settings, concurrency: 2, signal },
-    async (reached) =>
-      Promise.resolve(reached.map(({ connection }) => ("code" in connection ? connection.code : "open"))),
-  );
-  expect(told).toEqual(["open", "RTK_SSH_HOST_NOT_FOUND"]);
-  expect(readdirSync(temporary)).toEqual([]);
+/** The port that a connection comes from. */
+async function cameFrom({ run }: Connection): Promise<string> {
+  board.before('echo "$SSH_CONNECTION"; exit 0');
+  return (await run("port")).stdout.split(" ")[1] ?? "";
+}
+
+describe("boards to visit", () => {
+  it("stay connected when they are few; one that cannot be reached is told beside them", async () => {
+    const addresses = [board.address, { ...board.address, host: "board.invalid" }];
+    const options = { settings: operator.settings, concurrency: 2, signal };
+    await withConnections(addresses, options, async ([near, nowhere]) => {
+      expect(await near?.visit(cameFrom)).toBe(await near?.visit(cameFrom));
+      await expect(nowhere?.visit(cameFrom)).rejects.toMatchObject({ code: "RTK_SSH_HOST_NOT_FOUND" });
+    });
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it("are connected while they are visited when they are many", async () => {
+    const addresses = [board.address, { ...board.address, host: "localhost" }];
+    await withConnections(addresses, { settings: operator.settings, concurrency: 1, signal }, async ([near]) => {
+      expect(readdirSync(temporary)).toEqual([]);
+      expect(await near?.visit(cameFrom)).not.toBe(await near?.visit(cameFrom));
+      expect(readdirSync(temporary)).toEqual([]);
+    });
+  });
+
+  it("are connected anew after the connection was lost", async () => {
+    const options = { settings: operator.settings, concurrency: 1, signal };
+    await withConnections([board.address], options, async ([near]) => {
+      board.before('kill -9 "$PPID"');
+      await expect(near?.visit(async ({ run }) => run("one"))).rejects.toMatchObject({ code: "RTK_SSH_LOST" });
+      expect(await near?.visit(cameFrom)).toMatch(/^\d+$/);
+    });
+  });
 });
 
 /** The words of a command of rtkit for the board, without `--accept-new`. */
@@ -133,7 +157,7 @@ function rtkitWords(command: string): string[] {
 }
 
 it("on a terminal it shows the fingerprint of a board that it does not know, and asks", async () => {
-  const { stdout: fingerprint } = await exec("ssh-keygen", ["-l", "-f", join(board.root, "host-key.pub")]);
+  const { stdout: fingerprint } = await exec("ssh-keygen", ["-l", "-f", `${board.hostKey}.pub`]);
   const command = shellQuote([join(rtkitRoot, "bin/rtkit"), ...rtkitWords("status")]);
   const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"]);
   let seen = "";

@@ -5,7 +5,7 @@ import { closest } from "../../config/suggest.ts";
 import { RtkitError, usageError } from "../../core/errors.ts";
 import { formatAddress, parseAddress, type Address } from "../../deploy/address.ts";
 import type { SshSettings } from "../../deploy/ssh-command.ts";
-import { withConnections, type Reached } from "../../deploy/connect-all.ts";
+import { withConnections, type Board } from "../../deploy/connect-all.ts";
 import type { Connection } from "../../deploy/transport.ts";
 import { atMost } from "../../pipeline/concurrent.ts";
 import type { Context } from "../../pipeline/step.ts";
@@ -125,19 +125,18 @@ export async function onBoards<T>(
   work: (connection: Connection) => Promise<T>,
 ): Promise<Outcome<T>[]> {
   const limits = { settings: sshSettings(options), concurrency: DEFAULT_CONCURRENCY, signal: context.signal };
-  return withConnections(addresses, limits, async (reached) =>
-    atMost(DEFAULT_CONCURRENCY, reached, async (one) => outcomeOf(one, work)),
+  return withConnections(addresses, limits, async (boards) =>
+    atMost(DEFAULT_CONCURRENCY, boards, async (board) => outcomeOf(board, work)),
   );
 }
 
-/** The outcome for one board that was reached, or not. */
+/** The outcome for one board. */
 export async function outcomeOf<T>(
-  { address, connection }: Reached,
+  { address, visit }: Board,
   work: (connection: Connection) => Promise<T>,
 ): Promise<Outcome<T>> {
-  if (connection instanceof RtkitError) return { address, error: connection };
   try {
-    return { address, value: await work(connection) };
+    return { address, value: await visit(work) };
   } catch (error) {
     if (error instanceof RtkitError) return { address, error };
     throw error;

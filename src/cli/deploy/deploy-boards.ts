@@ -1,57 +1,28 @@
 import { loadProject } from "../../config/load.ts";
-import { RtkitError } from "../../core/errors.ts";
 import { formatMs, formatSize } from "../../core/units.ts";
 import { formatAddress, type Address } from "../../deploy/address.ts";
-import { DeployFailure, deployRelease, type DeployOptions } from "../../deploy/board.ts";
-import { withConnections, type Reached } from "../../deploy/connect-all.ts";
+import { withConnections, type Board } from "../../deploy/connect-all.ts";
 import { sourceFacts } from "../../deploy/deploy-facts.ts";
 import { readRelease, type Release } from "../../deploy/release.ts";
-import type { Sealing } from "../../deploy/seal.ts";
-import { atMost } from "../../pipeline/concurrent.ts";
-import { showAsStep } from "../../pipeline/show.ts";
 import type { Context } from "../../pipeline/step.ts";
+import { formatError } from "../../ui/error-text.ts";
 import { buildRelease, releaseRows } from "../build/build-release.ts";
 import { withCaches } from "../build/caches.ts";
 import { loadOptions, warn } from "../project.ts";
 import type { CommandResult } from "../session.ts";
 import { chooseBoards, describeFailure, shortId, sshSettings } from "./boards.ts";
+import { deployInWaves, LEFT_OUT, rowName, type Deployed, type FleetLimits } from "./fleet.ts";
 import { previewBoards } from "./preview-boards.ts";
-import { boardsAtOnce, healthTimeout } from "./settings.ts";
+import { boardsAtOnce, canaryBoards, failuresAllowed, healthTimeout } from "./settings.ts";
 import { recordOf, signFor, type SigningOptions } from "./signing.ts";
 
 /** Options of `rtkit deploy`, as commander reads them. */
 export interface DeployCommandOptions extends SigningOptions {
   readonly timeout: string;
   readonly concurrency: string;
+  readonly canary: string;
+  readonly maxFailures?: string;
   readonly dryRun?: true;
-}
-
-/** One board in the result of `rtkit deploy`. */
-interface BoardResult {
-  readonly host: string;
-  readonly ok: boolean;
-  /** The release that was to be there. */
-  readonly release: string;
-  /** The one that was active before; null for none, or when the board could not say. */
-  readonly previous: string | null;
-  /** False when the release was active already. */
-  readonly changed: boolean;
-  readonly sentBytes: number;
-  readonly seconds: number;
-  /** Null when the connection broke before the board could say. */
-  readonly rolledBack: boolean | null;
-  readonly code: string | null;
-  readonly reason: string | null;
-  readonly hint: string | null;
-  /** What the nodes logged since they were started. */
-  readonly log: readonly string[];
-}
-
-/** A board's result, and the error behind it. */
-interface Deployed {
-  readonly address: Address;
-  readonly result: BoardResult;
-  readonly error: RtkitError | undefined;
 }
 
 /** The work of `rtkit deploy`: builds the release and puts it on every board. */
@@ -60,14 +31,19 @@ export async function deployBoards(
   targets: readonly string[],
   options: DeployCommandOptions,
 ): Promise<CommandResult> {
-  const timeoutSeconds = healthTimeout(options.timeout);
   const concurrency = boardsAtOnce(options.concurrency);
+  const limits: FleetLimits = {
+    concurrency,
+    timeoutSeconds: healthTimeout(options.timeout),
+    canary: canaryBoards(options.canary),
+    maxFailures: failuresAllowed(options.maxFailures, concurrency),
+  };
   const { project, warnings } = await loadProject(loadOptions(options));
   warn(context, warnings);
   const addresses = chooseBoards(project.targets, targets, options.host);
   const connecting = { settings: sshSettings(options), concurrency, signal: context.signal };
   // Before anything is shown as a list: ssh may have to ask.
-  return withConnections(addresses, connecting, async (reached) => {
+  return withConnections(addresses, connecting, async (boards) => {
     const rows = options.dryRun === true ? [] : addresses.map(boardRow);
     context.emit({ type: "plan", steps: [...releaseRows(project), ...rows] });
     const [tar, sources] = await Promise.all([
@@ -75,84 +51,60 @@ export async function deployBoards(
       sourceFacts(project.dir, context.signal),
     ]);
     const release = await readRelease(tar.path);
-    if (options.dryRun === true) return previewBoards(reached, release, concurrency);
+    if (options.dryRun === true) return previewBoards(boards, release, concurrency);
     const sign = signFor(options, async () => project.image.signers, context.signal);
-    const seal = { record: recordOf(release.id, sources), sign };
-    return deployToAll(context, reached, release, { timeoutSeconds, concurrency, seal });
+    return deployToAll(context, boards, release, { ...limits, seal: { record: recordOf(release.id, sources), sign } });
   });
 }
 
-/** Puts a release on boards that were reached, and says what came of each. */
+/** Puts a release on boards, and says what came of each. */
 export async function deployToAll(
   context: Context,
-  reached: readonly Reached[],
+  boards: readonly Board[],
   release: Release,
-  limits: {
-    readonly timeoutSeconds: number;
-    readonly concurrency: number;
-    readonly seal?: Sealing | undefined;
-  },
+  limits: FleetLimits,
 ): Promise<CommandResult> {
-  const boards = await atMost(limits.concurrency, reached, async (one) => deployOne(context, one, release, limits));
+  const deployed = await deployInWaves(context, boards, release, limits);
+  const several = deployed.length > 1;
+  const summary = summarize(deployed);
+  const logs = deployed.flatMap((board) => describeLog(board, several));
   return {
-    result: { release: release.id, targets: boards.map(({ result }) => result) },
-    text: [...boards.map(describe), ...boards.flatMap((board) => describeLog(board, boards.length > 1))].join("\n"),
-    status: boards.every(({ result }) => result.ok) ? 0 : 1,
+    result: { release: release.id, targets: deployed.map(({ result }) => result), summary },
+    text: [...deployed.map(describe), ...logs, ...(several ? ["", describeSummary(summary)] : [])].join("\n"),
+    status: deployed.every(({ result }) => result.ok) ? 0 : 1,
   };
+}
+
+/** How many boards; each is in one of them. */
+interface Summary {
+  readonly ok: number;
+  /** Those where the release was active already. */
+  readonly unchanged: number;
+  readonly failed: number;
+  readonly leftOut: number;
+}
+
+function summarize(boards: readonly Deployed[]): Summary {
+  const count = (is: (result: Deployed["result"]) => boolean): number =>
+    boards.filter(({ result }) => is(result)).length;
+  return {
+    ok: count(({ ok, changed }) => ok && changed),
+    unchanged: count(({ ok, changed }) => ok && !changed),
+    failed: count(({ ok, code }) => !ok && code !== LEFT_OUT),
+    leftOut: count(({ code }) => code === LEFT_OUT),
+  };
+}
+
+function describeSummary({ ok, unchanged, failed, leftOut }: Summary): string {
+  return `${ok + unchanged + failed + leftOut} boards: ${ok} ok, ${unchanged} unchanged, ${failed} failed, ${leftOut} left out`;
 }
 
 function boardRow(address: Address): { name: string; title: string } {
   return { name: rowName(address), title: `Board ${formatAddress(address)}` };
 }
 
-function rowName(address: Address): string {
-  return `deploy-${formatAddress(address)}`;
-}
-
-async function deployOne(
-  context: Context,
-  { address, connection }: Reached,
-  release: Release,
-  options: Pick<DeployOptions, "timeoutSeconds" | "seal">,
-): Promise<Deployed> {
-  const name = rowName(address);
-  const started = performance.now();
-  const host = formatAddress(address);
-  const seconds = (): number => Math.round(performance.now() - started) / 1000;
-  const progress = (text: string): void => context.emit({ type: "progress", name, text });
-  try {
-    const done = await showAsStep(
-      context,
-      name,
-      async () => {
-        if (connection instanceof RtkitError) throw connection;
-        const { timeoutSeconds, seal } = options;
-        return deployRelease(connection, release, { timeoutSeconds, seal, progress, signal: context.signal });
-      },
-      ({ changed }) => !changed,
-    );
-    const { previous, changed, sentBytes, log } = done;
-    const facts = { host, ok: true, release: release.id, previous, changed, sentBytes, seconds: seconds() };
-    return {
-      address,
-      result: { ...facts, rolledBack: false, code: null, reason: null, hint: null, log },
-      error: undefined,
-    };
-  } catch (error) {
-    const { error: told, previous, sentBytes, rolledBack } = failureOf(error);
-    const facts = { host, ok: false, release: release.id, previous, changed: false, sentBytes, seconds: seconds() };
-    const reason = { code: told.code, reason: told.message, hint: told.hint ?? null };
-    return { address, result: { ...facts, rolledBack, ...reason, log: [] }, error: told };
-  }
-}
-
-function failureOf(error: unknown): Pick<DeployFailure, "error" | "previous" | "sentBytes" | "rolledBack"> {
-  if (error instanceof DeployFailure) return error;
-  if (error instanceof RtkitError) return { previous: null, sentBytes: 0, rolledBack: false, error };
-  throw error;
-}
-
 function describe({ address, error, result: board }: Deployed): string {
+  if (error?.code === LEFT_OUT) return `${board.host}  left out: ${formatError(error)}`;
   if (error !== undefined) return describeFailure(address, error);
   const release = shortId(board.release);
   if (!board.changed) return `${board.host}  ${release} is active already, nothing to do`;

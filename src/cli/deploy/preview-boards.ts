@@ -1,6 +1,6 @@
 import { formatSize } from "../../core/units.ts";
 import { formatAddress } from "../../deploy/address.ts";
-import type { Reached } from "../../deploy/connect-all.ts";
+import type { Board } from "../../deploy/connect-all.ts";
 import { previewRelease, type Preview } from "../../deploy/preview.ts";
 import type { Release } from "../../deploy/release.ts";
 import { atMost } from "../../pipeline/concurrent.ts";
@@ -9,17 +9,17 @@ import { describeFailure, outcomeOf, shortId, type Outcome } from "./boards.ts";
 
 /** The work of `rtkit deploy --dry-run`. */
 export async function previewBoards(
-  reached: readonly Reached[],
+  boards: readonly Board[],
   release: Release,
   concurrency: number,
 ): Promise<CommandResult> {
-  const boards = await atMost(concurrency, reached, async (one) =>
-    outcomeOf(one, async (connection) => previewRelease(connection, release)),
+  const previews = await atMost(concurrency, boards, async (board) =>
+    outcomeOf(board, async (connection) => previewRelease(connection, release)),
   );
   return {
-    result: { release: release.id, dryRun: true, targets: boards.map((board) => resultOf(board, release)) },
-    text: boards.map((board) => describe(board, release)).join("\n"),
-    status: boards.some((board) => "error" in board) ? 1 : 0,
+    result: { release: release.id, dryRun: true, targets: previews.map((board) => resultOf(board, release)) },
+    text: previews.map((board) => describe(board, release)).join("\n"),
+    status: previews.some((board) => "error" in board) ? 1 : 0,
   };
 }
 

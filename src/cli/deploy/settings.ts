@@ -12,6 +12,26 @@ export function healthTimeout(asked: string): number {
   });
 }
 
+/** Boards that get it first, of `--canary`. Throws RTK_DEPLOY_CANARY. */
+export function canaryBoards(asked: string): number {
+  const boards = Number(asked);
+  if (/^\d+$/.test(asked) && Number.isSafeInteger(boards)) return boards;
+  throw usageError("RTK_DEPLOY_CANARY", `--canary ${asked} is not a number of boards`, { hint: "say e.g. --canary 1" });
+}
+
+/**
+ * Failures of `--max-failures`. By default half of the boards at once: with more, it is the release and not the boards.
+ * Throws RTK_DEPLOY_MAX_FAILURES.
+ */
+export function failuresAllowed(asked: string | undefined, concurrency: number): number {
+  if (asked === undefined) return Math.floor(concurrency / 2);
+  const boards = Number(asked);
+  if (/^\d+$/.test(asked) && Number.isSafeInteger(boards)) return boards;
+  throw usageError("RTK_DEPLOY_MAX_FAILURES", `--max-failures ${asked} is not a number of boards`, {
+    hint: "say e.g. --max-failures 3",
+  });
+}
+
 /** Boards at once, of `--concurrency`. Throws RTK_DEPLOY_CONCURRENCY. */
 export function boardsAtOnce(asked: string): number {
   const boards = Number(asked);

@@ -1,0 +1,101 @@
+// Prints how long `rtkit deploy` takes for ten boards and for a hundred with the same number at once, and how much memory:
+// one changed node of ten. The boards are real sshds on this machine before the real rtnodectl, so that its CPUs do the work
+// of all of them too; their systemctl is a stand-in, so that a restart takes no time. Each deploy watches its nodes for a
+// second at least. Building is not in it: see bench:build.
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { deployInWaves, type Deployed } from "../../src/cli/deploy/fleet.ts";
+import { removeTree } from "../../src/core/remove.ts";
+import { formatSize } from "../../src/core/units.ts";
+import { withConnections } from "../../src/deploy/connect-all.ts";
+import type { Release } from "../../src/deploy/release.ts";
+import { operatorIn, startBoards, type FakeBoard, type Operator } from "../../test/deploy/loopback.ts";
+import { releaseOf } from "../../test/deploy/releases.ts";
+import { median, printTable } from "./table.ts";
+
+const FEW = 10;
+const MANY = 100;
+const AT_ONCE = [10, 50];
+
+const { signal } = new AbortController();
+
+/** Ten nodes; one of them is another one in each version. */
+function robot(version: number): Release {
+  const still = Array.from({ length: 9 }, (_, index) => ({ name: `still-${index}` }));
+  return releaseOf(...still, { name: "changed", version: `${version}` });
+}
+
+/** What a deploy to some boards took, and how much memory this process had at most until then. */
+interface Fleet {
+  readonly seconds: number;
+  readonly boards: readonly Deployed[];
+  readonly peakBytes: number;
+}
+
+async function deploy(
+  operator: Operator,
+  boards: readonly FakeBoard[],
+  release: Release,
+  concurrency: number,
+): Promise<Fleet> {
+  const started = performance.now();
+  const limits = { timeoutSeconds: 300, concurrency, canary: 0, maxFailures: 0 };
+  const addresses = boards.map(({ address }) => address);
+  const connecting = { settings: operator.settings, concurrency, signal };
+  const deployed = await withConnections(addresses, connecting, async (reachable) =>
+    deployInWaves({ signal, emit: () => undefined, cacheDir: "" }, reachable, release, limits),
+  );
+  const failed = deployed.find(({ error }) => error !== undefined);
+  if (failed?.error !== undefined) throw failed.error;
+  const seconds = (performance.now() - started) / 1000;
+  return { seconds, boards: deployed, peakBytes: process.resourceUsage().maxRSS * 1024 };
+}
+
+const scratch = await mkdtemp(join(tmpdir(), "rtkit-bench-"));
+const folder = async (name: string): Promise<string> => {
+  await mkdir(join(scratch, name));
+  return join(scratch, name);
+};
+const operator = await operatorIn(await folder("operator"));
+const { boards, stop } = await startBoards(await folder("boards"), operator, MANY);
+try {
+  let version = 0;
+  const next = (): Release => robot((version += 1));
+  let prepared = 0;
+  const rows = [
+    [
+      "at once",
+      "boards",
+      "seconds",
+      `÷ ${FEW} boards`,
+      "nodes restarted after",
+      "sent per board",
+      "peak memory until then",
+    ],
+  ];
+  for (const concurrency of AT_ONCE) {
+    let few = Number.NaN;
+    for (const count of [FEW, MANY]) {
+      // The board has something to go on from: the first release of all is sent whole.
+      if (prepared < count) await deploy(operator, boards.slice(prepared, count), next(), FEW);
+      prepared = Math.max(prepared, count);
+      const fleet = await deploy(operator, boards.slice(0, count), next(), concurrency);
+      if (count === FEW) few = fleet.seconds;
+      const results = fleet.boards.map(({ result }) => result);
+      rows.push([
+        `${concurrency}`,
+        `${count}`,
+        `${fleet.seconds.toFixed(1)} s`,
+        (fleet.seconds / few).toPrecision(2),
+        `${median(results.map(({ activeSeconds }) => activeSeconds ?? Number.NaN)).toFixed(2)} s`,
+        formatSize(median(results.map(({ sentBytes }) => sentBytes))),
+        formatSize(fleet.peakBytes),
+      ]);
+    }
+  }
+  printTable("one changed node of ten, boards on this machine", rows);
+} finally {
+  stop();
+  await removeTree(scratch);
+}
