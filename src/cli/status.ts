@@ -2,6 +2,7 @@ import { Command } from "commander";
 import type { RtkitError } from "../core/errors.ts";
 import { formatAddress, type Address } from "../deploy/address.ts";
 import type { BoardRelease, BoardStatus } from "../deploy/rtnodectl.ts";
+import { table } from "../ui/table.ts";
 import {
   addressesFor,
   describeFailure,
@@ -78,15 +79,4 @@ function describeBoard(address: Address, status: Shown): string {
     `release ${shortId(status.release)}${pending === status.release && pending !== null ? " (not confirmed)" : ""}, previous ${shortId(status.previous)}${others.length === 0 ? "" : `, also there ${others.join(", ")}`}`,
     ...table([["NAME", "STATE", "PID", "POLICY", "PRIORITY", "CPUS", "LOCKEDKIB", "RESTARTS", ""], ...rows]),
   ].join("\n");
-}
-
-/** Columns as wide as their widest cell. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }

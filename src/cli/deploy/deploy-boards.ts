@@ -13,6 +13,7 @@ import { withCaches } from "../build/caches.ts";
 import { loadOptions, warn } from "../project.ts";
 import type { CommandResult } from "../session.ts";
 import { chooseBoards, describeFailure, shortId, sshSettings, type BoardOptions } from "./boards.ts";
+import { bootstrapBoards } from "./bootstrap-boards.ts";
 import { previewBoards } from "./preview-boards.ts";
 import { boardsAtOnce, healthTimeout } from "./settings.ts";
 
@@ -21,6 +22,7 @@ export interface DeployCommandOptions extends BoardOptions {
   readonly timeout: string;
   readonly concurrency: string;
   readonly dryRun?: true;
+  readonly bootstrap?: true;
 }
 
 /** One board in the result of `rtkit deploy`. */
@@ -64,7 +66,11 @@ export async function deployBoards(
   const addresses = chooseBoards(project.targets, targets, options.host);
   const connecting = { settings: sshSettings(options), concurrency, signal: context.signal };
   // Before anything is shown as a list: ssh may have to ask.
-  return withConnections(addresses, connecting, async (reached) => {
+  return withConnections(addresses, connecting, async (connected) => {
+    const reached =
+      options.bootstrap === true
+        ? await bootstrapBoards(context, connected, project, connecting.settings.ask)
+        : connected;
     const rows = options.dryRun === true ? [] : addresses.map(boardRow);
     context.emit({ type: "plan", steps: [...releaseRows(project), ...rows] });
     const tar = await withCaches(context, project, async (inner) => buildRelease(inner, project));
