@@ -9,7 +9,10 @@ const LOOPBACK = "127.0.0.1";
 const SERVICE = "_rtkit._tcp.local";
 
 let responder: Socket | undefined;
-afterEach(() => responder?.close());
+afterEach(() => {
+  responder?.close();
+  responder = undefined;
+});
 
 /** A board on the loopback that answers every question with all that it is, on a port of its own; and its port. */
 async function respond(): Promise<number> {
@@ -22,7 +25,7 @@ async function respond(): Promise<number> {
   const { port } = socket.address();
   const name = `arm.${SERVICE}`;
   socket.on("message", (bytes) => {
-    if (decode(bytes).type !== "query") return;
+    if (bytes.length < 12 || decode(bytes).type !== "query") return;
     const answer = encode({
       type: "response",
       answers: [{ type: "PTR", name: SERVICE, data: name }],

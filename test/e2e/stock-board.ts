@@ -25,10 +25,11 @@ import type { Answer } from "./board.ts";
 
 /** A Debian that rtkit did not make, running in QEMU on this machine's architecture. */
 export interface StockBoard {
-  /** Of a user whom sudo lets do all without a password, as Raspberry Pi OS has one; `host` in it is `board`. */
+  /**
+   * Its name in it is `board`. Sudo lets its user `pi` do all without a password, as in Raspberry Pi OS, and asks `anna` for
+   * hers.
+   */
   readonly sshConfig: string;
-  /** The same for a user of whom sudo wants a password. */
-  readonly strictConfig: string;
   /** The board's name in board-configs/ for a project that goes there. */
   readonly boardName: string;
   readonly tryAsk: (command: string) => Promise<Answer>;
@@ -130,12 +131,8 @@ export async function bootStock(suite: string): Promise<StockBoard> {
   const key = join(dir, "key");
   await execa("cp", [join(made, "key"), key]);
   await chmod(key, 0o600);
-  const configOf = async (user: string): Promise<string> => {
-    const path = join(dir, `ssh-${user}`);
-    await writeFile(path, sshConfig({ host, port: sshPort, user, key, knownHosts: join(dir, "known_hosts") }));
-    return path;
-  };
-  const [config, strictConfig] = [await configOf(USER), await configOf(STRICT_USER)];
+  const config = join(dir, "ssh-config");
+  await writeFile(config, sshConfig({ host, port: sshPort, user: USER, key, knownHosts: join(dir, "known_hosts") }));
   const kernel = join(made, "kernel");
   const accelerator = await chooseAccelerator({ board, host: hostArchitecture(), kernel, dir }, context.signal);
   const start = async (): ReturnType<typeof startMachine> =>
@@ -180,7 +177,6 @@ export async function bootStock(suite: string): Promise<StockBoard> {
   await reach();
   return {
     sshConfig: config,
-    strictConfig,
     boardName: board.name,
     tryAsk,
     ask: async (command) => {
