@@ -29,7 +29,6 @@ const SPARE = 16 * 1024 * 1024;
 /** What keeps a system from becoming a target, the first thing that does; undefined when nothing does. */
 export function whatIsMissing(address: Address, facts: SystemFacts, needs: SystemNeeds): RtkitError | undefined {
   const board = formatAddress(address);
-  const error = (code: string, what: string, hint: string): RtkitError => new RtkitError(code, what, { hint });
   const image = imageRefusal(address, facts, "--bootstrap");
   if (image !== undefined) return image;
   if (facts.systemd === null || facts.systemd < SYSTEMD) {
@@ -104,16 +103,19 @@ export function imageRefusal(address: Address, facts: SystemFacts, option: strin
 /** What is worth knowing, and no reason not to go on. */
 export function whatToKnow(address: Address, facts: SystemFacts): { message: string; hint: string } | undefined {
   if (facts.realtime) return undefined;
-  const arm = /Raspbian|Raspberry/i.test(facts.system) ? "its own kernel with PREEMPT_RT" : "a kernel with PREEMPT_RT";
   const hint = /Ubuntu/i.test(facts.system)
     ? "Ubuntu has one with Ubuntu Pro: pro enable realtime-kernel"
     : /Debian/i.test(facts.system)
       ? `on Debian: sudo apt-get install linux-image-rt-${facts.architecture}, then restart it`
-      : `install ${arm} and restart it`;
+      : "install a kernel with PREEMPT_RT and restart it";
   return {
     message: `the kernel of ${formatAddress(address)} is not real-time: nodes run, and late wake-ups are longer`,
     hint,
   };
+}
+
+function error(code: string, what: string, hint: string): RtkitError {
+  return new RtkitError(code, what, { hint });
 }
 
 /** Whether a version such as `2.31` comes before another. */

@@ -11,7 +11,7 @@ say user "$(id -un)"
 say uid "$(id -u)"
 # dpkg's word is that of the programs; the kernel of a 32-bit system may be a 64-bit one.
 say architecture "$(dpkg --print-architecture 2>/dev/null || uname -m)"
-# shellcheck disable=SC1091 # the board's
+# shellcheck source=/dev/null # the board's
 say system "$(. /etc/os-release 2>/dev/null && printf '%s' "${PRETTY_NAME:-}")"
 if [ -d /run/systemd/system ]; then say systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"; fi
 say glibc "$(getconf GNU_LIBC_VERSION 2>/dev/null | sed -n 's/^glibc //p')"

@@ -1,5 +1,5 @@
 import { decode, encode, type Answer, type Packet as DnsPacket } from "dns-packet";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { learner, type FoundBoard } from "../../src/deploy/mdns.ts";
 

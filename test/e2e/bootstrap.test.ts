@@ -23,7 +23,13 @@ class Beat(PeriodicNode):
     def __init__(self):
         super().__init__(period=0.1)
 
+    def init(self):
+        return 0
+
     def step(self):
+        return 0
+
+    def finalize(self):
         return 0
 
 Beat().main()
@@ -43,6 +49,11 @@ const LIST = [
 
 const MODES =
   "sudo find /etc /usr /opt /var/lib -xdev ! -path '/var/lib/systemd*' ! -name '*-' -printf '%m %u %g %p\\n' | sort";
+
+/** How the step that bootstraps ended. */
+function stepOf({ lines }: CliRun): unknown {
+  return lines.findLast(({ type, name }) => type === "step" && String(name).startsWith("bootstrap-"))?.["status"];
+}
 
 describe.each(["bookworm", "trixie"])("a stock Debian %s", (suite) => {
   let board: StockBoard;
@@ -69,8 +80,6 @@ describe.each(["bookworm", "trixie"])("a stock Debian %s", (suite) => {
   const bootstrap = (): ReturnType<typeof deploy> => deploy(["--bootstrap", "--timeout", "120"]);
   const status = async (): Promise<BoardStatus> =>
     JSON.parse(await board.ask("sudo -n /usr/lib/rtnode/rtnodectl status --json"));
-  const stepOf = ({ lines }: CliRun): unknown =>
-    lines.filter(({ type, name }) => type === "step" && String(name).startsWith("bootstrap-")).at(-1)?.["status"];
 
   it("is left as it is where sudo wants a password and nobody is there to give it", async () => {
     const { board: refused } = await deploy(["--bootstrap"], "anna");

@@ -27,7 +27,7 @@ export async function readSystemFiles({
 }: Pick<Board, "name" | "architecture">): Promise<SystemFiles> {
   const programsDir = join(rtkitRoot, "build", "device", architecture);
   const layers = await loadOverlays(
-    OVERLAYS.map((name) => join(rtkitRoot, "overlays", name)),
+    OVERLAYS.map((overlay) => join(rtkitRoot, "overlays", overlay)),
     { programsDir },
   );
   const files = [
@@ -78,14 +78,14 @@ const NAMES_USERS = /^(?:etc\/sudoers\.d|usr\/lib\/sysusers\.d)\//;
 export function withLogins(file: SystemFile, logins: readonly string[]): SystemFile {
   if (!NAMES_USERS.test(file.path) || !("bytes" in file.content)) return file;
   const lines = file.content.bytes.toString("utf8").split("\n");
-  const text = lines
+  const named = lines
     .flatMap((line) =>
       !line.startsWith("#") && /\brobot\b/.test(line)
         ? logins.map((login) => line.replaceAll(/\brobot\b/g, login))
         : [line],
     )
     .join("\n");
-  return { ...file, content: { bytes: Buffer.from(text) } };
+  return { ...file, content: { bytes: Buffer.from(named) } };
 }
 
 /** In an image, overlay base says so of `robot`. */
