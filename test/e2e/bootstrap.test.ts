@@ -97,9 +97,9 @@ describe.each(["bookworm", "trixie"])("a stock Debian %s", (suite) => {
   it("becomes a target, and runs the node as an image does", async () => {
     const { run, board: deployed } = await bootstrap();
     expect(deployed, JSON.stringify(run)).toMatchObject({ ok: true, changed: true, previous: null });
-    expect(run.lines.filter(({ type }) => type === "warning").map(({ message }) => message)).toEqual([
+    expect(run.lines.filter(({ type }) => type === "warning").map(({ message }) => message)).toContain(
       "the kernel of board is not real-time: nodes run, and late wake-ups are longer",
-    ]);
+    );
     const { nodes } = await status();
     expect(nodes).toMatchObject([{ name: "beat", state: "active", policy: "fifo", priority: 40, cpus: "1" }]);
     expect(nodes[0]?.stats?.cycles).toBeGreaterThan(0);
