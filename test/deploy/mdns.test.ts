@@ -27,7 +27,22 @@ function found(packets: readonly Buffer[], names: readonly string[] = []): Found
 const asked = (packets: readonly Buffer[]): string[] =>
   packets.flatMap((packet) => decode(packet).questions ?? []).map(({ type, name }) => `${type} ${name}`);
 
+/** What an image sent from QEMU (systemd-resolved 257, captured with filter-dump): its records, and those of its address. */
+const CAPTURED = [
+  "000084000000000600000000065f72746b6974045f746370056c6f63616c00000c000100000078000805646e737364c00cc0",
+  "290010800100000078002011626f6172643d71656d752d7838365f36340d76657273696f6e3d302e312e30c0290021800100",
+  "000078001300000000001605646e737364056c6f63616c0005646e737364c018000180010000007800040a00020f02313501",
+  "32013002313007696e2d61646472046172706100000c8001000000780002c07c095f7365727669636573075f646e732d7364",
+  "045f756470c018000c0001000000780002c00c",
+].join("");
+
 describe("what boards say", () => {
+  it("is read as systemd-resolved sends it", () => {
+    expect(found([Buffer.from(CAPTURED, "hex")])).toEqual([
+      { name: "dnssd.local", addresses: ["10.0.2.15"], port: 22, board: "qemu-x86_64", version: "0.1.0" },
+    ]);
+  });
+
   it("is read from answers, in whatever packets and order they come", () => {
     const records = announced("arm", ["board=rpi4", "version=0.1.0", "flag"]);
     const whole: FoundBoard[] = [
