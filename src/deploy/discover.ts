@@ -29,10 +29,12 @@ export async function discover(options: DiscoverOptions): Promise<FoundBoard[]> 
   const sockets: Socket[] = [];
   try {
     for (const address of interfaces) {
-      const socket = await openSocket(address, port);
-      if (socket === undefined) continue;
-      sockets.push(socket);
-      socket.on("message", (bytes, { address: from }) => learn({ bytes, from }));
+      for (const own of [port, 0]) {
+        const socket = await openSocket(address, own);
+        if (socket === undefined) continue;
+        sockets.push(socket);
+        socket.on("message", (bytes, { address: from }) => learn({ bytes, from }));
+      }
     }
     const until = performance.now() + seconds * 1000;
     for (let pause = FIRST_PAUSE_MS; performance.now() < until; pause *= 2) {
@@ -58,27 +60,25 @@ function ownAddresses(): string[] {
 }
 
 /**
- * A socket of mDNS's own port, which answers reach through a firewall that lets mDNS in, and which other programs have too;
- * where it is not to be had, one of another port: to that answers are sent directly (RFC 6762, 6.7). Undefined for an
- * interface that has no multicast, or is gone.
+ * A socket that asks on one interface. Of mDNS's own port, which other programs have too: the answer goes to all of the
+ * network, and through a firewall that lets mDNS in. Of a port of its own (0): it comes to us alone (RFC 6762, 6.7), also
+ * from this machine. Undefined where a port is not to be had, or an interface has no multicast or is gone.
  */
 async function openSocket(address: string, port: number): Promise<Socket | undefined> {
-  for (const own of [port, 0]) {
-    const socket = createSocket({ type: "udp4", reuseAddr: true });
-    // After this there is none that would matter: an interface that goes away, a packet that is refused.
-    socket.on("error", () => undefined);
-    try {
-      socket.bind(own);
-      await once(socket, "listening");
-      socket.addMembership(GROUP, address);
-      socket.setMulticastInterface(address);
-      socket.setMulticastTTL(TTL);
-      return socket;
-    } catch {
-      socket.close();
-    }
+  const socket = createSocket({ type: "udp4", reuseAddr: true });
+  // After this there is none that would matter: an interface that goes away, a packet that is refused.
+  socket.on("error", () => undefined);
+  try {
+    socket.bind(port);
+    await once(socket, "listening");
+    socket.addMembership(GROUP, address);
+    socket.setMulticastInterface(address);
+    socket.setMulticastTTL(TTL);
+    return socket;
+  } catch {
+    socket.close();
+    return undefined;
   }
-  return undefined;
 }
 
 /** What all mDNS packets have (RFC 6762, 11). */
