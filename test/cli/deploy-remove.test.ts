@@ -6,7 +6,9 @@ import { runCli } from "../../src/cli/program.ts";
 import { listBoards } from "../../src/config/boards.ts";
 import { RtkitError } from "../../src/core/errors.ts";
 import { formatAddress } from "../../src/deploy/address.ts";
+import { removeFromBoard } from "../../src/deploy/bootstrap.ts";
 import { withConnections } from "../../src/deploy/connect-all.ts";
+import { connect } from "../../src/deploy/transport.ts";
 import { fakeBoard, makeOperator, type FakeBoard, type Operator } from "../deploy/sshd.ts";
 import { watchedContext } from "../pipeline/fixtures.ts";
 
@@ -54,6 +56,32 @@ it("--remove changes nothing where there is nothing, and leaves no file of its o
   const commands = board.commands();
   const stage = /(?<=tar -xpf - -C )\/var\/tmp\/rtkit-bootstrap\.\w+/.exec(commands.join("\n"))?.[0];
   expect(commands.at(-1)).toBe(`rm -rf ${stage}`);
+});
+
+it("where sudo wants a password it asks on the terminal, or the board is left alone", async () => {
+  becomeSystem();
+  // One that is not root's, whoever runs the tests; and a sudo that answers only to somebody at a terminal.
+  writeFileSync(
+    join(board.root, "bin/id"),
+    '#!/bin/sh\n[ "$1" != -u ] || { echo 1000; exit; }\nexec /usr/bin/id "$@"\n',
+    {
+      mode: 0o755,
+    },
+  );
+  const sudo =
+    '#!/bin/sh\nif [ "$1" = -n ] || ! [ -t 0 ]; then echo "a password is required" >&2; exit 1; fi\nexec "$@"\n';
+  writeFileSync(join(board.root, "bin/sudo"), sudo, { mode: 0o755 });
+  expect(await remove("--yes")).toBe(1);
+  expect(result()).toMatchObject({ targets: [{ code: "RTK_BOOTSTRAP_SUDO" }] });
+  const connection = await connect(board.address, operator.settings, watchedContext("").signal);
+  try {
+    expect(await removeFromBoard(connection, { ask: true })).toMatchObject({
+      facts: { sudo: "password" },
+      changes: [],
+    });
+  } finally {
+    await connection.close();
+  }
 });
 
 it("a system that cannot become a target is told beside one that cannot be reached, and nothing is sent to it", async () => {
