@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { DEFAULT_CONCURRENCY, withBoardOptions } from "./deploy/boards.ts";
 import { SIGN_HELP } from "./deploy/signing.ts";
 import type { DeployCommandOptions } from "./deploy/deploy-boards.ts";
@@ -23,9 +23,23 @@ export const deployCommand: CommandMaker = (onEnd) =>
       "begin no further board when more than these failed (default: half of --concurrency)",
     )
     .option("--dry-run", "only say what would be sent and restarted")
-    .action(async (targets: string[], options: DeployCommandOptions) => {
+    .addOption(
+      new Option(
+        "--bootstrap",
+        "first make a system with systemd, OpenSSH and sudo a target: Debian, Ubuntu, Raspberry Pi OS",
+      ).conflicts(["dryRun", "remove"]),
+    )
+    .addOption(
+      new Option("--remove", "take nodes and all that --bootstrap has put there away again").conflicts("dryRun"),
+    )
+    .option("--yes", "with --remove: do not ask")
+    .action(async (targets: string[], options: DeployCommandOptions & { readonly remove?: true }) => {
       onEnd(
         await runCommand(options, async (context) => {
+          if (options.remove === true) {
+            const { removeBoards } = await import("./deploy/remove-boards.ts");
+            return removeBoards(context, targets, options);
+          }
           // Imported when needed: esbuild is of no use to other commands.
           const { deployBoards } = await import("./deploy/deploy-boards.ts");
           return deployBoards(context, targets, options);

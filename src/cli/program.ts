@@ -5,6 +5,7 @@ import { errorLine } from "../ui/ndjson.ts";
 import { boardsCommand } from "./boards.ts";
 import { buildCommand } from "./build.ts";
 import { deployCommand } from "./deploy.ts";
+import { discoverCommand } from "./discover.ts";
 import { initCommand } from "./init.ts";
 import { inspectCommand } from "./inspect.ts";
 import { kernelCommand } from "./kernel.ts";
@@ -27,6 +28,7 @@ const COMMANDS: readonly CommandMaker[] = [
   statusCommand,
   logsCommand,
   sshCommand,
+  discoverCommand,
   inspectCommand,
   kernelCommand,
   boardsCommand,

@@ -255,12 +255,12 @@ function answerOf(address: Address, { status, stdout, stderr }: ExecEnd): string
   const board = formatAddress(address);
   if (/^sudo: .*(?:password|not allowed|may not run)|is not (?:allowed to|in the sudoers)/m.test(stderr)) {
     throw new RtkitError("RTK_DEPLOY_SUDO", `${address.user} may not run rtnodectl as root on ${board}`, {
-      hint: "deploy as the image's user, robot; on other systems sudo has to allow it without a password",
+      hint: "deploy as the image's user, robot; on other systems rtkit deploy --bootstrap lets its user do it",
     });
   }
   if (status === 127 || /(?:sudo|rtnodectl): (?:command )?not found/.test(stderr)) {
     throw new RtkitError("RTK_DEPLOY_NO_RTNODECTL", `${board} has no rtnodectl, or no sudo`, {
-      hint: "deploy goes to boards that run an image of rtkit: rtkit build, then write it to the card",
+      hint: "write an image to its card (rtkit build), or make its system a target: rtkit deploy --bootstrap",
     });
   }
   if (status === 2) {

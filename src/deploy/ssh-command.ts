@@ -63,6 +63,15 @@ export function masterArguments(address: Address, settings: SshSettings, socket:
  * by other rules: `false` in the place of a network keeps it from that.
  */
 export function sessionArguments(socket: string, command: string): string[] {
+  return inSession(socket, "-T", command);
+}
+
+/** The same for a command that has a terminal, also where ours is none. */
+export function terminalArguments(socket: string, command: string): string[] {
+  return inSession(socket, "-tt", command);
+}
+
+function inSession(socket: string, terminal: "-T" | "-tt", command: string): string[] {
   const options = ["ControlMaster=no", "ProxyCommand=false", "BatchMode=yes", "LogLevel=ERROR"];
-  return ["-F", "none", "-S", socket, "-T", ...options.flatMap((option) => ["-o", option]), "--", "board", command];
+  return ["-F", "none", "-S", socket, terminal, ...options.flatMap((option) => ["-o", option]), "--", "board", command];
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execEnd, type ExecEnd } from "../core/exec.ts";
 import { startProcess, type RunningProcess } from "../core/process.ts";
 import type { Address } from "./address.ts";
-import { masterArguments, sessionArguments, type SshSettings } from "./ssh-command.ts";
+import { masterArguments, sessionArguments, terminalArguments, type SshSettings } from "./ssh-command.ts";
 import { connectFailure, linkLost } from "./ssh-failures.ts";
 
 /** An open connection to a board. */
@@ -19,6 +19,8 @@ export interface Connection {
    * and the connection takes others, until it is closed.
    */
   readonly run: (command: string, options?: RunOptions) => Promise<ExecEnd>;
+  /** Gives the terminal to a command, likewise, that has something to ask; its exit status, null when a signal ended it. */
+  readonly onTerminal: (command: string) => Promise<number | null>;
   /** Ends the connection and removes its folder. */
   readonly close: () => Promise<void>;
 }
@@ -75,7 +77,9 @@ export async function connect(address: Address, settings: SshSettings, signal: A
       void session.catch(() => undefined).then(() => sessions.delete(session));
       return beforeAbort(until, session);
     };
-    return { address, run, close };
+    const onTerminal: Connection["onTerminal"] = async (command) =>
+      runOnTerminal(address, terminalArguments(socket, command), signal);
+    return { address, run, onTerminal, close };
   } catch (error) {
     await close();
     throw error;
@@ -129,6 +133,15 @@ async function runSession(
   });
   if (end.status === SSH_FAILED || end.status === null) throw linkLost(address);
   return end;
+}
+
+async function runOnTerminal(address: Address, args: readonly string[], signal: AbortSignal): Promise<number | null> {
+  const stdio = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
+  const ssh = await startProcess("ssh", args, { ...stdio, detached: false });
+  const { status } = await ssh.ended;
+  signal.throwIfAborted();
+  if (status === SSH_FAILED) throw linkLost(address);
+  return status;
 }
 
 /** Takes lines that somebody else has read. */

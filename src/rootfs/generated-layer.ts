@@ -1,5 +1,6 @@
 import type { Project, Signer } from "../config/model.ts";
 import type { Layer, LayerEntry } from "./layer.ts";
+import { resolvedAnnouncement } from "./announcement.ts";
 import { COMPONENTS } from "./apt.ts";
 import { DEFAULT_MIRROR } from "./mirror.ts";
 
@@ -40,6 +41,7 @@ export function generatedLayer(project: Project, { partitions, cmdline }: Genera
     text("etc/apt/sources.list.d/debian.sources", imageSources(project.board.suite)),
     // systemd starts the clock of a board that has none at this file's time (systemd(1)), which is the image's own.
     text("usr/lib/clock-epoch", ""),
+    text("usr/lib/systemd/dnssd/rtkit.dnssd", resolvedAnnouncement(project.board.name)),
     text("etc/fstab", fstab(partitions)),
     text("etc/hostname", `${hostname}\n`),
     text("etc/hosts", hosts(hostname)),

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { masterArguments, sessionArguments } from "../../src/deploy/ssh-command.ts";
+import { masterArguments, sessionArguments, terminalArguments } from "../../src/deploy/ssh-command.ts";
 
 const address = { host: "arm.local", port: null, user: "robot" };
 
@@ -29,4 +29,6 @@ it("port and configuration are ssh's own business unless they are given, and the
 it("a session reads no configuration and makes no connection of its own", () => {
   const words = sessionArguments("/x/s", "true").join(" ");
   expect(words).toMatch(/^-F none -S \/x\/s .*-o ControlMaster=no -o ProxyCommand=false .* -- board true$/);
+  expect(words).toContain(" -T ");
+  expect(terminalArguments("/x/s", "true").join(" ")).toBe(words.replace(" -T ", " -tt "));
 });

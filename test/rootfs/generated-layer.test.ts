@@ -52,6 +52,12 @@ const filesOf = (firmware: Firmware): Map<string, string> =>
   );
 
 describe("generated files", () => {
+  test("the board announces itself", () => {
+    expect(filesOf({ family: "direct" }).get("usr/lib/systemd/dnssd/rtkit.dnssd")).toMatch(
+      /^\[Service\]\nName=%H\nType=_rtkit\._tcp\nPort=22\nTxtText=board=b version=\d+\.\d+\.\d+$/m,
+    );
+  });
+
   test("fstab", () => {
     expect(filesOf({ family: "direct" }).get("etc/fstab")?.split("\n")).toEqual([
       "# <file system> <mount point> <type> <options> <dump> <pass>",

@@ -10,6 +10,7 @@ import { buildRelease, releaseRows } from "../build/build-release.ts";
 import { withCaches } from "../build/caches.ts";
 import { loadOptions, warn } from "../project.ts";
 import type { CommandResult } from "../session.ts";
+import { bootstrapBoards } from "./bootstrap-boards.ts";
 import { chooseBoards, describeFailure, shortId, sshSettings } from "./boards.ts";
 import { deployInWaves, LEFT_OUT, rowName, type Deployed, type FleetLimits } from "./fleet.ts";
 import { previewBoards } from "./preview-boards.ts";
@@ -23,6 +24,7 @@ export interface DeployCommandOptions extends SigningOptions {
   readonly canary: string;
   readonly maxFailures?: string;
   readonly dryRun?: true;
+  readonly bootstrap?: true;
 }
 
 /** The work of `rtkit deploy`: builds the release and puts it on every board. */
@@ -43,7 +45,11 @@ export async function deployBoards(
   const addresses = chooseBoards(project.targets, targets, options.host);
   const connecting = { settings: sshSettings(options), concurrency, signal: context.signal };
   // Before anything is shown as a list: ssh may have to ask.
-  return withConnections(addresses, connecting, async (boards) => {
+  return withConnections(addresses, connecting, async (connected) => {
+    const boards =
+      options.bootstrap === true
+        ? await bootstrapBoards(context, connected, project, connecting.settings.ask)
+        : connected;
     const rows = options.dryRun === true ? [] : addresses.map(boardRow);
     context.emit({ type: "plan", steps: [...releaseRows(project), ...rows] });
     const [tar, sources] = await Promise.all([

@@ -3,6 +3,7 @@ import { formatAddress } from "../../deploy/address.ts";
 import { describeRecord, formatTime } from "../../deploy/record.ts";
 import type { BoardRelease, BoardStatus, NodeStatus } from "../../deploy/rtnodectl.ts";
 import { printable } from "../../deploy/ssh-failures.ts";
+import { table } from "../../ui/table.ts";
 import { shortId } from "../deploy/boards.ts";
 
 /** What a board says, and which releases it has. */
@@ -103,15 +104,4 @@ function nodeRow(node: NodeStatus): string[] {
     stats === null || stats === undefined ? "-" : `${stats.minorFaults}+${stats.majorFaults}`,
     printable(node.reason ?? ""),
   ].map(String);
-}
-
-/** Columns as wide as their widest cell. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }
