@@ -79,7 +79,8 @@ export function projectOf(
     qemu: { machine: "virt", cpu: "cortex-a72", console: "ttyAMA0", memory: 1 << 30 },
   };
   const image = { hostname: "robot", packages: [], snapshot: null, node: null, authorizedKeys: [], overlays: [] };
-  return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, targets: [], cache: { url: null } };
+  const none = { targets: [], deploy: { check: null, health: null }, cache: { url: null } };
+  return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, ...none };
 }
 
 /** The SDKs as these tests have them: as small as they can be. */
