@@ -1,4 +1,4 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { DEFAULT_CONCURRENCY, withBoardOptions } from "./deploy/boards.ts";
 import type { DeployCommandOptions } from "./deploy/deploy-boards.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "./session.ts";
@@ -15,10 +15,21 @@ export const deployCommand: CommandMaker = (onEnd) =>
     .argument("[target...]", "targets of rtkit.yaml (default: the only one)")
     .option("--timeout <seconds>", "how long nodes may take until they are as the project asks", DEFAULT_TIMEOUT_S)
     .option("--concurrency <boards>", "boards at once", `${DEFAULT_CONCURRENCY}`)
+    .addOption(
+      new Option(
+        "--watch",
+        "stay: deploy again on every save and follow the nodes' logs, until Ctrl-C (exit status 130)",
+      ).conflicts("dryRun"),
+    )
+    .option("--skip-checks", "do not run the project's own check (deploy.check) before")
     .option("--dry-run", "only say what would be sent and restarted")
     .action(async (targets: string[], options: DeployCommandOptions) => {
       onEnd(
         await runCommand(options, async (context) => {
+          if (options.watch === true) {
+            const { watchAndDeploy } = await import("./deploy/watch.ts");
+            return watchAndDeploy(context, targets, options);
+          }
           // Imported when needed: esbuild is of no use to other commands.
           const { deployBoards } = await import("./deploy/deploy-boards.ts");
           return deployBoards(context, targets, options);

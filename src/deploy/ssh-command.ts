@@ -59,10 +59,23 @@ export function masterArguments(address: Address, settings: SshSettings, socket:
 }
 
 /**
- * ssh's arguments for one command through a connection that is open. Should that be gone, ssh would make one of its own,
- * by other rules: `false` in the place of a network keeps it from that.
+ * A configuration in which `board` is a connection that is open at `socket`. Should that be gone, ssh would make one of its
+ * own, by other rules: `false` in the place of a network keeps it from that.
  */
-export function sessionArguments(socket: string, command: string): string[] {
-  const options = ["ControlMaster=no", "ProxyCommand=false", "BatchMode=yes", "LogLevel=ERROR"];
-  return ["-F", "none", "-S", socket, "-T", ...options.flatMap((option) => ["-o", option]), "--", "board", command];
+export function sessionConfig(socket: string): string {
+  const lines = [
+    "Host board",
+    // Percent signs begin ssh's own words (ssh_config(5), TOKENS).
+    `ControlPath "${socket.replaceAll("%", "%%")}"`,
+    "ControlMaster no",
+    "ProxyCommand false",
+    "BatchMode yes",
+    "LogLevel ERROR",
+  ];
+  return `${lines.join("\n  ")}\n`;
+}
+
+/** ssh's arguments for one command through the connection of a {@link sessionConfig}. */
+export function sessionArguments(config: string, command: string): string[] {
+  return ["-F", config, "-T", "--", "board", command];
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable, type Readable } from "node:stream";
@@ -7,7 +7,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execEnd, type ExecEnd } from "../core/exec.ts";
 import { startProcess, type RunningProcess } from "../core/process.ts";
 import type { Address } from "./address.ts";
-import { masterArguments, sessionArguments, type SshSettings } from "./ssh-command.ts";
+import {
+  destination,
+  loginOptions,
+  masterArguments,
+  sessionArguments,
+  sessionConfig,
+  type SshSettings,
+} from "./ssh-command.ts";
 import { connectFailure, linkLost } from "./ssh-failures.ts";
 
 /** An open connection to a board. */
@@ -18,6 +25,10 @@ export interface Connection {
    * RTK_SSH_LOST when the connection breaks, and the signal's reason when aborted.
    */
   readonly run: (command: string, options?: RunOptions) => Promise<ExecEnd>;
+  /** A configuration for ssh: `ssh -F FILE board COMMAND` goes over this connection, and by no other way. */
+  readonly sshConfig: string;
+  /** Where ssh's own configuration leads the address to: what another program can connect to. */
+  readonly where: () => Promise<{ readonly host: string; readonly port: number; readonly user: string }>;
   /** Ends the connection and removes its folder. */
   readonly close: () => Promise<void>;
 }
@@ -54,6 +65,8 @@ export async function connect(address: Address, settings: SshSettings, signal: A
   };
   try {
     const socket = join(dir, "s");
+    const sshConfig = join(dir, "config");
+    await writeFile(sshConfig, sessionConfig(socket), { mode: 0o600 });
     const messages = join(dir, "messages");
     master = await startMaster(masterArguments(address, settings, socket), messages);
     const ended = master.ended.then(() => true);
@@ -65,7 +78,13 @@ export async function connect(address: Address, settings: SshSettings, signal: A
       }
       signal.throwIfAborted();
     }
-    return { address, run: async (command, options) => runSession(address, socket, command, signal, options), close };
+    return {
+      address,
+      sshConfig,
+      where: async () => whereTo(address, settings, signal),
+      run: async (command, options) => runSession(address, sshConfig, command, signal, options),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -83,18 +102,29 @@ async function startMaster(args: readonly string[], messages: string): Promise<R
 
 async function runSession(
   address: Address,
-  socket: string,
+  sshConfig: string,
   command: string,
   signal: AbortSignal,
   { stdin, onLine }: RunOptions = {},
 ): Promise<ExecEnd> {
-  const end = await execEnd("ssh", sessionArguments(socket, command), {
+  const end = await execEnd("ssh", sessionArguments(sshConfig, command), {
     signal,
     ...(stdin === undefined ? {} : { stdin }),
     ...(onLine === undefined ? {} : { onStdoutLine: onLine, stdout: nowhere() }),
   });
   if (end.status === SSH_FAILED || end.status === null) throw linkLost(address);
   return end;
+}
+
+/** What ssh makes of an address with the user's configuration (ssh(1), -G). */
+async function whereTo(
+  address: Address,
+  settings: SshSettings,
+  signal: AbortSignal,
+): Promise<{ host: string; port: number; user: string }> {
+  const { stdout } = await execEnd("ssh", ["-G", ...loginOptions(settings), ...destination(address)], { signal });
+  const said = (key: string): string | undefined => new RegExp(`^${key} (.+)$`, "m").exec(stdout)?.[1];
+  return { host: said("hostname") ?? address.host, port: Number(said("port") ?? address.port), user: address.user };
 }
 
 /** Takes lines that somebody else has read. */

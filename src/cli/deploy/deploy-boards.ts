@@ -2,7 +2,7 @@ import { loadProject } from "../../config/load.ts";
 import { RtkitError } from "../../core/errors.ts";
 import { formatMs, formatSize } from "../../core/units.ts";
 import { formatAddress, type Address } from "../../deploy/address.ts";
-import { DeployFailure, deployRelease } from "../../deploy/board.ts";
+import { DeployFailure, deployRelease, type DeployOptions } from "../../deploy/board.ts";
 import { withConnections, type Reached } from "../../deploy/connect-all.ts";
 import { readRelease, type Release } from "../../deploy/release.ts";
 import { atMost } from "../../pipeline/concurrent.ts";
@@ -13,14 +13,23 @@ import { withCaches } from "../build/caches.ts";
 import { loadOptions, warn } from "../project.ts";
 import type { CommandResult } from "../session.ts";
 import { chooseBoards, describeFailure, shortId, sshSettings, type BoardOptions } from "./boards.ts";
+import { checkProject, healthCommand } from "./checks.ts";
 import { previewBoards } from "./preview-boards.ts";
 import { boardsAtOnce, healthTimeout } from "./settings.ts";
+import { lineReader } from "./traces.ts";
 
 /** Options of `rtkit deploy`, as commander reads them. */
 export interface DeployCommandOptions extends BoardOptions {
   readonly timeout: string;
   readonly concurrency: string;
   readonly dryRun?: true;
+  readonly skipChecks?: true;
+  readonly watch?: true;
+}
+
+/** How releases are put on boards: limits, and what the project and its cache add. */
+export interface DeployLimits extends Pick<DeployOptions, "timeoutSeconds" | "health" | "readLine" | "withLog"> {
+  readonly concurrency: number;
 }
 
 /** One board in the result of `rtkit deploy`. */
@@ -62,6 +71,7 @@ export async function deployBoards(
   const { project, warnings } = await loadProject(loadOptions(options));
   warn(context, warnings);
   const addresses = chooseBoards(project.targets, targets, options.host);
+  if (options.dryRun !== true && options.skipChecks !== true) await checkProject(context, project);
   const connecting = { settings: sshSettings(options), concurrency, signal: context.signal };
   // Before anything is shown as a list: ssh may have to ask.
   return withConnections(addresses, connecting, async (reached) => {
@@ -70,7 +80,9 @@ export async function deployBoards(
     const tar = await withCaches(context, project, async (inner) => buildRelease(inner, project));
     const release = await readRelease(tar.path);
     if (options.dryRun === true) return previewBoards(reached, release, concurrency);
-    return deployToAll(context, reached, release, { timeoutSeconds, concurrency });
+    const health = healthCommand(context, project);
+    const readLine = lineReader(context.cacheDir);
+    return deployToAll(context, reached, release, { timeoutSeconds, concurrency, health, readLine });
   });
 }
 
@@ -79,11 +91,9 @@ export async function deployToAll(
   context: Context,
   reached: readonly Reached[],
   release: Release,
-  limits: { readonly timeoutSeconds: number; readonly concurrency: number },
+  limits: DeployLimits,
 ): Promise<CommandResult> {
-  const boards = await atMost(limits.concurrency, reached, async (one) =>
-    deployOne(context, one, release, limits.timeoutSeconds),
-  );
+  const boards = await atMost(limits.concurrency, reached, async (one) => deployOne(context, one, release, limits));
   return {
     result: { release: release.id, targets: boards.map(({ result }) => result) },
     text: [...boards.map(describe), ...boards.flatMap((board) => describeLog(board, boards.length > 1))].join("\n"),
@@ -103,7 +113,7 @@ async function deployOne(
   context: Context,
   { address, connection }: Reached,
   release: Release,
-  timeoutSeconds: number,
+  limits: DeployLimits,
 ): Promise<Deployed> {
   const name = rowName(address);
   const started = performance.now();
@@ -116,7 +126,7 @@ async function deployOne(
       name,
       async () => {
         if (connection instanceof RtkitError) throw connection;
-        return deployRelease(connection, release, { timeoutSeconds, progress, signal: context.signal });
+        return deployRelease(connection, release, { ...limits, progress, signal: context.signal });
       },
       ({ changed }) => !changed,
     );
