@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -25,6 +25,8 @@ export interface FakeBoard {
   readonly restarted: () => string[];
   /** A shell script that is run before each command, which it finds in $SSH_ORIGINAL_COMMAND. */
   readonly before: (script: string) => void;
+  /** Makes the nodes log a line, for those who follow. */
+  readonly log: (line: string) => void;
   /** The release that `current` points to. */
   readonly current: () => Promise<string>;
 }
@@ -64,6 +66,7 @@ export async function fakeBoard(operator: Operator, port?: number): Promise<Fake
     mkdirSync(join(root, folder), { recursive: true });
   }
   writeFileSync(join(root, "usr/lib/rtnode/groups"), "");
+  writeFileSync(join(root, "journal"), "");
   writePrograms(root);
   const chosen = port ?? (await freePort());
   await startSshd(root, operator, chosen);
@@ -74,6 +77,7 @@ export async function fakeBoard(operator: Operator, port?: number): Promise<Fake
     commands: () => taken(join(root, "commands")).map((line) => line.replace("sudo -n /usr/lib/rtnode/rtnodectl ", "")),
     restarted: () => taken(join(root, "restarted")),
     before: (script) => writeFileSync(join(root, "before"), script),
+    log: (line) => appendFileSync(join(root, "journal"), `${line}\n`),
     current: async () => (await exec("readlink", [join(root, "opt/rtnode/current")])).stdout.trim().replace(/.*\//, ""),
   };
 }
@@ -136,6 +140,7 @@ if [ -f '${root}/before' ]; then . '${root}/before'; fi
 case $SSH_ORIGINAL_COMMAND in
 'sudo -n /usr/lib/rtnode/rtnodectl '*) exec sh '${rtnodectl}' \${SSH_ORIGINAL_COMMAND#* * * } ;;
 'cat /opt/rtnode/current/manifest.json') exec cat '${root}/opt/rtnode/current/manifest.json' ;;
+'cat /opt/rtnode/releases/'*'/manifest.json') exec cat '${root}'"\${SSH_ORIGINAL_COMMAND#cat }" ;;
 'journalctl '*) eval "exec $SSH_ORIGINAL_COMMAND" ;;
 *) echo "not for a board: $SSH_ORIGINAL_COMMAND" >&2; exit 126 ;;
 esac`,
@@ -178,6 +183,7 @@ esac`,
     "bin/sync": "",
     "bin/journalctl": `
 printf '%s\\n' "$*" >>'${root}/journal-asked'
+case " $* " in *' --follow '*) exec tail -n 0 -f '${root}/journal' ;; esac
 printf 'imu[101]: says \\033[31mhello\\n'`,
     "usr/lib/rtnode/rt-launch": `cat '${root}/state/pid-'"$3"`,
   };
