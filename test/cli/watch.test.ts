@@ -202,14 +202,15 @@ it("runs the project's check before the first deploy only, and not with --skip-c
   watch();
   await said("is active (before: none)");
   expect(text).toContain("checking\n");
+  text = "";
   planner("2");
-  await said("planner.ts saved: built");
   await said("is active (before: ");
+  expect(text).toContain("==> nodes/planner.ts saved: built");
   expect(readFileSync(ran, "utf8")).toBe("run\n");
   await interrupt();
   configure(`deploy: { check: 'echo checking; false' }\n`);
   watch();
-  await once(child, "exit");
+  await once(child, "close");
   expect(text).toContain("the project's check failed: echo checking; false ended with 1; its last lines:\n  checking");
   expect(text).toContain("RTK_DEPLOY_CHECK");
   expect(child.exitCode).toBe(1);

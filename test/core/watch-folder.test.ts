@@ -2,6 +2,9 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { exec } from "../../src/core/exec.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { inUserNamespace } from "../../src/core/user-namespace.ts";
 import { watchFolder } from "../../src/core/watch-folder.ts";
 import { scratchDir } from "../scratch.ts";
 
@@ -60,4 +63,15 @@ it("nothing of what is ignored, and nothing when it was ended", async () => {
   writeFileSync(join(dir, "last"), "1");
   while (!seen.has("last")) await sleep(5);
   expect([...seen]).toEqual(["last"]);
+});
+
+it("says what to do when the kernel has no more watches to give", async () => {
+  const module = join(rtkitRoot, "src/core/watch-folder.ts");
+  const program = `import { watchFolder } from ${JSON.stringify(module)};
+    try { watchFolder(${JSON.stringify(dir)}, () => false, () => {}); } catch (error) { console.log(error.code, error.hint); }`;
+  // The limit of a user namespace of its own, see inotify(7) and user_namespaces(7).
+  const script = 'echo 1 >/proc/sys/user/max_inotify_watches && exec "$@"';
+  const node = [process.execPath, "--input-type=module", "-e", program];
+  const { stdout } = await exec(...inUserNamespace([], ["sh", "-c", script, "sh", ...node]));
+  expect(stdout).toMatch(/^RTK_DEPLOY_WATCH raise fs\.inotify\.max_user_watches/);
 });
