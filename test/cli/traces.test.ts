@@ -12,12 +12,12 @@ import { contextOf, outcome, scan, type Robot } from "../bundle/robot.ts";
 const RELEASE = "ab".repeat(32);
 const at = `/opt/rtnode/releases/${RELEASE}/nodes`;
 
-describe("positions in a line", () => {
-  const read = async (line: string): Promise<string> =>
-    readTrace(line, async ({ node, line: row, column }) =>
-      Promise.resolve(node === "unknown" ? undefined : `<${node} ${row} ${column ?? "-"}>`),
-    );
+const replaced = async (line: string): Promise<string> =>
+  readTrace(line, async ({ node, line: row, column }) =>
+    Promise.resolve(node === "unknown" ? undefined : `<${node} ${row} ${column ?? "-"}>`),
+  );
 
+describe("positions in a line", () => {
   it.each([
     ["    at step (file://AT/planner.mjs:12:5)", "    at step (<planner 12 5>)"],
     ["    at AT/planner.mjs:12:5", "    at <planner 12 5>"],
@@ -29,7 +29,7 @@ describe("positions in a line", () => {
     ["/opt/rtnode/current/nodes/a.mjs:1:2", "/opt/rtnode/current/nodes/a.mjs:1:2"],
     ["node:internal/process:95:5", "node:internal/process:95:5"],
   ])("%s", async (line, expected) => {
-    expect(await read(line.replaceAll("AT", at))).toBe(expected.replaceAll("AT", at));
+    expect(await replaced(line.replaceAll("AT", at))).toBe(expected.replaceAll("AT", at));
   });
 });
 
