@@ -6,12 +6,13 @@ import { errnoCode, RtkitError } from "./errors.ts";
  * Calls `onChange` with the path of whatever is written, made, renamed or removed in a folder and the folders below, but for
  * those that `ignores` says (by their path). It looks at folders, not at files: a file that an editor replaces by rename is
  * another one under the same name, and Node's own recursive watch stays with the old one. Returns what ends it. Throws
- * RTK_DEPLOY_WATCH when the kernel has no more watches to give.
+ * RTK_DEPLOY_WATCH when the kernel has no more watches to give; `onError` gets it when that is so for a folder that came later.
  */
 export function watchFolder(
   root: string,
   ignores: (path: string) => boolean,
   onChange: (path: string) => void,
+  onError: (error: unknown) => void,
 ): () => void {
   const watchers = new Map<string, FSWatcher>();
   const drop = (folder: string): void => {
@@ -32,10 +33,14 @@ export function watchFolder(
     watcher.on("change", (kind, name) => {
       const path = join(folder, String(name));
       if (ignores(path)) return;
-      if (kind === "rename" && path !== join(folder, "")) {
+      try {
         // Another folder may be there now under the name of one that was.
-        drop(path);
-        add(path);
+        if (kind === "rename") {
+          drop(path);
+          add(path);
+        }
+      } catch (error) {
+        onError(error);
       }
       onChange(path);
     });

@@ -217,3 +217,11 @@ it("runs the project's check before the first deploy only, and not with --skip-c
   watch("--skip-checks");
   await said("is active already");
 });
+
+it("goes on without the log where the user may not read it, and ends all the same", async () => {
+  board.before("case $SSH_ORIGINAL_COMMAND in journalctl*) echo 'insufficient permissions' >&2; exit 1;; esac");
+  watch("--json");
+  expect(await next(({ type }) => type === "error")).toMatchObject({ code: "RTK_DEPLOY_LOGS" });
+  expect(await deploy()).toMatchObject({ targets: [{ ok: true }] });
+  expect(await interrupt()).toBe(130);
+});

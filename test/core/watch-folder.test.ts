@@ -21,6 +21,7 @@ beforeEach(() => {
     dir,
     (path) => basename(path).startsWith("."),
     (path) => void seen.add(relative(dir, path)),
+    (error) => expect.fail(String(error)),
   );
 });
 afterEach(() => close());
@@ -68,7 +69,7 @@ it("nothing of what is ignored, and nothing when it was ended", async () => {
 it("says what to do when the kernel has no more watches to give", async () => {
   const module = join(rtkitRoot, "src/core/watch-folder.ts");
   const program = `import { watchFolder } from ${JSON.stringify(module)};
-    try { watchFolder(${JSON.stringify(dir)}, () => false, () => {}); } catch (error) { console.log(error.code, error.hint); }`;
+    try { watchFolder(${JSON.stringify(dir)}, () => false, () => {}, () => {}); } catch (error) { console.log(error.code, error.hint); }`;
   // The limit of a user namespace of its own, see inotify(7) and user_namespaces(7).
   const script = 'echo 1 >/proc/sys/user/max_inotify_watches && exec "$@"';
   const node = [process.execPath, "--input-type=module", "-e", program];

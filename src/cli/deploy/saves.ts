@@ -20,14 +20,15 @@ export function watchSaves(project: Project, signal: AbortSignal): Saves {
   const elsewhere = project.nodes.map(({ entry }) => dirname(entry)).filter((folder) => !isBelow(folder));
   const ignores = (path: string): boolean => path === join(dir, "out") || isIgnored(basename(path));
   const saved = new Set<string>();
-  let some = Promise.withResolvers<void>();
+  let some = signalOfSave();
   let count = 0;
   const onChange = (path: string): void => {
     count += 1;
     saved.add(relative(dir, path));
     some.resolve();
   };
-  const closers = [dir, ...new Set(elsewhere)].map((folder) => watchFolder(folder, ignores, onChange));
+  const onError = (error: unknown): void => some.reject(error);
+  const closers = [dir, ...new Set(elsewhere)].map((folder) => watchFolder(folder, ignores, onChange, onError));
   signal.addEventListener("abort", () => some.reject(signal.reason), { once: true });
   return {
     next: async () => {
@@ -39,11 +40,18 @@ export function watchSaves(project: Project, signal: AbortSignal): Saves {
       }
       const paths = [...saved];
       saved.clear();
-      some = Promise.withResolvers<void>();
+      some = signalOfSave();
       return paths;
     },
     close: () => closers.forEach((close) => close()),
   };
+}
+
+/** It may be rejected while nobody waits for it: during a build. */
+function signalOfSave(): PromiseWithResolvers<void> {
+  const save = Promise.withResolvers<void>();
+  save.promise.catch(() => undefined);
+  return save;
 }
 
 /** What no build reads, or changes by itself: hidden files, installed packages, Python's byte code. */

@@ -15,7 +15,7 @@ import type { DeployCommandOptions } from "./deploy-boards.ts";
 import { watchSaves, type Saves } from "./saves.ts";
 import { healthTimeout } from "./settings.ts";
 import { lineReader } from "./traces.ts";
-import { keepBoard, type Build, type WatchSession } from "./watched-board.ts";
+import { aborted, keepBoard, type Build, type WatchSession } from "./watched-board.ts";
 import { jsonOutput, plainOutput, type WatchOutput } from "./watch-output.ts";
 
 /** Makes the release of a project as it is at the moment. */
@@ -134,9 +134,4 @@ function newestBuild(): Pick<WatchSession, "newer"> & {
       }
     },
   };
-}
-
-async function aborted(signal: AbortSignal): Promise<never> {
-  signal.throwIfAborted();
-  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }

@@ -38,13 +38,15 @@ const PAUSE_S = 5;
 export async function keepBoard(context: Context, first: Connection, session: WatchSession): Promise<never> {
   let connection = first;
   let done = 0;
+  const end = aborted(context.signal);
+  end.catch(() => undefined);
   for (;;) {
     try {
       const lost = followUntilLost(context, connection, session);
       // Whoever left the race already does not hear of it.
       lost.catch(() => undefined);
       for (;;) {
-        const build = await Promise.race([session.newer(done), lost]);
+        const build = await Promise.race([session.newer(done), lost, end]);
         if (build === "lost") break;
         const isWell = await deployBuild(context, connection, build, session);
         if (!isWell) break;
@@ -117,4 +119,10 @@ async function reconnect(
       told = error.message;
     }
   }
+}
+
+/** Rejects with the signal's reason when it aborts. */
+export async function aborted(signal: AbortSignal): Promise<never> {
+  signal.throwIfAborted();
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 }
