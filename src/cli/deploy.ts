@@ -22,6 +22,13 @@ export const deployCommand: CommandMaker = (onEnd) =>
       "--max-failures <boards>",
       "begin no further board when more than these failed (default: half of --concurrency)",
     )
+    .addOption(
+      new Option(
+        "--watch",
+        "stay: deploy again on every save and follow the nodes' logs, until Ctrl-C (exit status 130)",
+      ).conflicts(["dryRun", "bootstrap", "remove"]),
+    )
+    .option("--skip-checks", "do not run the project's own check (deploy.check) before")
     .option("--dry-run", "only say what would be sent and restarted")
     .addOption(
       new Option(
@@ -39,6 +46,10 @@ export const deployCommand: CommandMaker = (onEnd) =>
           if (options.remove === true) {
             const { removeBoards } = await import("./deploy/remove-boards.ts");
             return removeBoards(context, targets, options);
+          }
+          if (options.watch === true) {
+            const { watchAndDeploy } = await import("./deploy/watch.ts");
+            return watchAndDeploy(context, targets, options);
           }
           // Imported when needed: esbuild is of no use to other commands.
           const { deployBoards } = await import("./deploy/deploy-boards.ts");

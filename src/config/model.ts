@@ -18,6 +18,7 @@ export interface Project {
   readonly nodes: readonly NodeConfig[];
   /** Boards on the network by name, in the order of the project file. */
   readonly targets: readonly Target[];
+  readonly deploy: DeployConfig;
   readonly cache: {
     /** The cache that the team shares, http or https; null for none. */
     readonly url: string | null;
@@ -32,6 +33,14 @@ export interface Target {
   readonly user: string;
   /** Null for what ssh's configuration says, else 22. */
   readonly port: number | null;
+}
+
+/** The project's own checks; each a command line for `sh -c` in the project's folder, or null for none. */
+export interface DeployConfig {
+  /** Runs on the host before anything is built or sent. */
+  readonly check: string | null;
+  /** Runs on the host for each board, when its nodes are active and before it may keep the release. */
+  readonly health: string | null;
 }
 
 export interface ImageConfig {

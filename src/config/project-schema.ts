@@ -204,6 +204,27 @@ const target = z.strictObject({
     .describe("Port of the SSH server. Default: what ~/.ssh/config says for the host, else 22."),
 });
 
+/** A command line for `sh -c`, which may have quotes and pipes of its own. */
+const commandText = z
+  .string()
+  // oxlint-disable-next-line no-control-regex -- NUL ends every string that execve(2) takes
+  .regex(/^[^\0]*[^\s\0][^\0]*$/, { error: () => say("is not a command", "write it as in a shell: npm test") });
+
+const deploy = z
+  .strictObject({
+    check: commandText
+      .optional()
+      .describe(
+        "A command that runs here before anything is built or sent, in the project's folder: `npm test`. Unless its exit status is 0, nothing is deployed.",
+      ),
+    health: commandText
+      .optional()
+      .describe(
+        "A command that runs here for each board when its nodes are active, in the project's folder: `scripts/healthy`. Unless its exit status is 0 in time, the board goes back. See [deploy](deploy.md).",
+      ),
+  })
+  .describe("The project's own checks before and after a deploy.");
+
 const cache = z
   .strictObject({
     url: z
@@ -232,6 +253,7 @@ const sections = {
   image: image.optional(),
   nodes: named(node).describe("The robot's programs by name; one process each."),
   targets: named(target).optional().describe("Boards on the network by name."),
+  deploy: deploy.optional(),
   cache: cache.optional(),
 };
 

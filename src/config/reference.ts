@@ -42,6 +42,9 @@ nodes:
 targets:
   bench: { host: arm.local, user: robot }
   line-1: { hosts: [10.0.0.11, 10.0.0.12] }
+deploy:
+  check: npm test                # before anything is sent
+  health: scripts/healthy        # before a board keeps what it got
 `;
 
 /** docs/configuration.md, from the schemas' own descriptions so that it cannot drift. */

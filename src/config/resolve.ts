@@ -68,6 +68,7 @@ export function resolveProject(
       user: user ?? DEFAULT_USER,
       port: port ?? null,
     })),
+    deploy: { check: input.deploy?.check ?? null, health: input.deploy?.health ?? null },
     cache: { url: input.cache?.url ?? null },
   };
 }

@@ -3,6 +3,17 @@ const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, K: 1024, M: 1024 *
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, min: 60e9 };
 
+/** Seconds. */
+const SPAN_UNITS: Readonly<Record<string, number>> = {
+  s: 1,
+  sec: 1,
+  m: 60,
+  min: 60,
+  h: 3600,
+  d: 86_400,
+  w: 604_800,
+};
+
 /** Bytes of a size such as `512K`, `16M`, `1G`, `4096` (suffixes are powers of 1024; `KiB`, `MiB` are accepted), or undefined when it is none. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:iB|B)?$/i.exec(text.trim());
@@ -17,6 +28,13 @@ export function parseDuration(text: string): number | undefined {
   if (match === null) return undefined;
   const nanoseconds = Math.round(Number(match[1]) * (DURATION_UNITS[match[2] ?? ""] ?? Number.NaN));
   return Number.isSafeInteger(nanoseconds) ? nanoseconds : undefined;
+}
+
+/** Seconds of a span of time as people say it: `90s`, `10min` or `10m`, `2h`, `3d`, `1w`, `1h30min`, or undefined when it is none. */
+export function parseSpan(text: string): number | undefined {
+  if (!/^(?:\d+(?:\.\d+)?\s*(?:s|sec|m|min|h|d|w)\s*)+$/.test(text)) return undefined;
+  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)/g)];
+  return parts.reduce((sum, [, number, unit]) => sum + Number(number) * (SPAN_UNITS[unit ?? ""] ?? Number.NaN), 0);
 }
 
 /** A size for people: `1.2 GiB`, `36 MiB`, `512 B`. */

@@ -12,12 +12,24 @@ import { sealFor, type Sealing } from "./seal.ts";
 import type { Connection } from "./transport.ts";
 import { activateInTurn } from "./turn.ts";
 
+/**
+ * The project's own look at a board whose nodes are as they should be: returns when all is well, and throws an RtkitError
+ * with the reason when not, or when it took longer than `timeoutMs`.
+ */
+export type HealthCommand = (connection: Connection, release: string, timeoutMs: number) => Promise<void>;
+
 /** How a release is put on one board. */
 export interface DeployOptions {
   /** Seconds until every node must be as the release asks. */
   readonly timeoutSeconds: number;
   /** What the board keeps of this deploy; nothing without. */
   readonly seal?: Sealing | undefined;
+  /** The project's own; without it, nodes that are well are enough. */
+  readonly health?: HealthCommand | undefined;
+  /** Makes the places in a line that a node logged readable. */
+  readonly readLine?: ((connection: Connection, line: string) => Promise<string>) | undefined;
+  /** False where somebody follows the nodes' logs anyway: then none is returned. */
+  readonly withLog?: boolean | undefined;
   /** Hears how far it is, in a few words. */
   readonly progress: (text: string) => void;
   /** Hears what a board does that was left in the middle. */
@@ -155,25 +167,30 @@ class Unhealthy extends Error {
 }
 
 /** Watches until the nodes are healthy, confirms, and returns what they logged meanwhile. */
-async function prove(
-  connection: Connection,
-  release: Release,
-  { timeoutSeconds, progress, signal }: DeployOptions,
-): Promise<string[]> {
+async function prove(connection: Connection, release: Release, options: DeployOptions): Promise<string[]> {
+  const { timeoutSeconds, progress, signal, health } = options;
   const judge = watchHealth(release.id, release.nodes);
   const started = performance.now();
+  let asked = health === undefined;
   for (;;) {
     const status = await askStatus(connection);
     const now = performance.now();
     const verdict = judge(status, now);
-    if (verdict.state === "healthy") {
-      const log = recentLines(connection, Math.ceil((now - started) / 1000));
-      const [lines] = await Promise.all([log, confirmOnce(connection, release.id)]);
-      return lines;
+    if (verdict.state === "healthy" && !asked) {
+      progress("asking the project's own health check");
+      await ask(health, connection, release, timeoutSeconds * 1000 - (now - started));
+      asked = true;
+      // What became of the nodes meanwhile is seen next.
+      continue;
     }
-    if (verdict.state === "failed") throw await unhealthy(connection, verdict.why, verdict.node);
+    if (verdict.state === "healthy") {
+      const log = options.withLog === false ? [] : recentLines(connection, Math.ceil((now - started) / 1000));
+      const [lines] = await Promise.all([log, confirmOnce(connection, release.id)]);
+      return readable(connection, options, lines);
+    }
+    if (verdict.state === "failed") throw await unhealthy(connection, options, verdict.why, verdict.node);
     if (now - started > timeoutSeconds * 1000) {
-      throw await unhealthy(connection, `${verdict.why}, after ${timeoutSeconds} s`, verdict.node);
+      throw await unhealthy(connection, options, `${verdict.why}, after ${timeoutSeconds} s`, verdict.node);
     }
     progress(verdict.why);
     // While they settle a look in between would tell nothing that the one at the end does not.
@@ -192,14 +209,43 @@ async function confirmOnce(connection: Connection, id: string): Promise<void> {
   }
 }
 
-async function unhealthy(connection: Connection, why: string, node: string | null): Promise<Unhealthy> {
-  const lines = node === null ? [] : await lastLines(connection, node, LOG_LINES);
+/** Throws {@link Unhealthy} when the project's own check does not find the board well. */
+async function ask(
+  health: HealthCommand | undefined,
+  connection: Connection,
+  release: Release,
+  timeoutMs: number,
+): Promise<void> {
+  try {
+    await health?.(connection, release.id, Math.max(timeoutMs, 0));
+  } catch (error) {
+    if (error instanceof RtkitError && error.code === "RTK_DEPLOY_HEALTH") throw new Unhealthy(error);
+    throw error;
+  }
+}
+
+async function unhealthy(
+  connection: Connection,
+  options: DeployOptions,
+  why: string,
+  node: string | null,
+): Promise<Unhealthy> {
+  const lines = node === null ? [] : await readable(connection, options, await lastLines(connection, node, LOG_LINES));
   const shown = lines.length === 0 ? "" : `; its last lines:\n${lines.map((line) => `  ${line}`).join("\n")}`;
   return new Unhealthy(
     new RtkitError("RTK_DEPLOY_UNHEALTHY", `${why} on ${formatAddress(connection.address)}${shown}`, {
       hint: "the board went back to its previous release; mend the node, or give it more time with --timeout",
     }),
   );
+}
+
+async function readable(
+  connection: Connection,
+  { readLine }: DeployOptions,
+  lines: readonly string[],
+): Promise<string[]> {
+  const read = async (line: string): Promise<string> => (readLine === undefined ? line : readLine(connection, line));
+  return Promise.all(lines.map(read));
 }
 
 /** The board could not be told to go back, or does not answer: what it does then. */

@@ -96,6 +96,12 @@ export async function askCurrentNodes(connection: Connection): Promise<readonly 
   return status === 0 ? understood(connection.address, () => parseManifest(stdout)) : [];
 }
 
+/** The nodes of a release that the board has; none when it has it no longer. */
+export async function askReleaseNodes(connection: Connection, id: string): Promise<readonly ReleaseNode[]> {
+  const { status, stdout } = await connection.run(`cat /opt/rtnode/releases/${checkedId(id)}/manifest.json`);
+  return status === 0 ? understood(connection.address, () => parseManifest(stdout)) : [];
+}
+
 /** Sends a release without the files that the board `has`; nothing of it is active yet. Returns what was sent. */
 export async function sendRelease(
   connection: Connection,
@@ -185,7 +191,12 @@ export async function recentLines(connection: Connection, seconds: number): Prom
 /** Passes the log of one node, or of all, on line by line, with `follow` until aborted. Throws RTK_DEPLOY_LOGS. */
 export async function followLog(
   connection: Connection,
-  options: { readonly node: string | undefined; readonly follow: boolean; readonly sinceSeconds: number | undefined },
+  options: {
+    readonly node: string | undefined;
+    readonly follow: boolean;
+    /** Only what is not older than this; undefined for all there is. */
+    readonly sinceSeconds: number | undefined;
+  },
   onLine: (line: string) => void,
 ): Promise<void> {
   const { node, follow, sinceSeconds } = options;

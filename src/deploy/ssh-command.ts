@@ -59,19 +59,28 @@ export function masterArguments(address: Address, settings: SshSettings, socket:
 }
 
 /**
- * ssh's arguments for one command through a connection that is open. Should that be gone, ssh would make one of its own,
- * by other rules: `false` in the place of a network keeps it from that.
+ * A configuration in which `board` is a connection that is open at `socket`. Should that be gone, ssh would make one of its
+ * own, by other rules: `false` in the place of a network keeps it from that.
  */
-export function sessionArguments(socket: string, command: string): string[] {
-  return inSession(socket, "-T", command);
+export function sessionConfig(socket: string): string {
+  const lines = [
+    "Host board",
+    // Percent signs begin ssh's own words (ssh_config(5), TOKENS).
+    `ControlPath "${socket.replaceAll("%", "%%")}"`,
+    "ControlMaster no",
+    "ProxyCommand false",
+    "BatchMode yes",
+    "LogLevel ERROR",
+  ];
+  return `${lines.join("\n  ")}\n`;
+}
+
+/** ssh's arguments for one command through the connection of a {@link sessionConfig}. */
+export function sessionArguments(config: string, command: string): string[] {
+  return ["-F", config, "-T", "--", "board", command];
 }
 
 /** The same for a command that has a terminal, also where ours is none. */
-export function terminalArguments(socket: string, command: string): string[] {
-  return inSession(socket, "-tt", command);
-}
-
-function inSession(socket: string, terminal: "-T" | "-tt", command: string): string[] {
-  const options = ["ControlMaster=no", "ProxyCommand=false", "BatchMode=yes", "LogLevel=ERROR"];
-  return ["-F", "none", "-S", socket, terminal, ...options.flatMap((option) => ["-o", option]), "--", "board", command];
+export function terminalArguments(config: string, command: string): string[] {
+  return ["-F", config, "-tt", "--", "board", command];
 }

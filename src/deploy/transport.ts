@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable, type Readable } from "node:stream";
@@ -7,7 +7,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { execEnd, type ExecEnd } from "../core/exec.ts";
 import { startProcess, type RunningProcess } from "../core/process.ts";
 import type { Address } from "./address.ts";
-import { masterArguments, sessionArguments, terminalArguments, type SshSettings } from "./ssh-command.ts";
+import {
+  destination,
+  loginOptions,
+  masterArguments,
+  sessionArguments,
+  sessionConfig,
+  terminalArguments,
+  type SshSettings,
+} from "./ssh-command.ts";
 import { connectFailure, linkLost } from "./ssh-failures.ts";
 
 /** An open connection to a board. */
@@ -21,6 +29,10 @@ export interface Connection {
   readonly run: (command: string, options?: RunOptions) => Promise<ExecEnd>;
   /** Gives the terminal to a command, likewise, that has something to ask; its exit status, null when a signal ended it. */
   readonly onTerminal: (command: string) => Promise<number | null>;
+  /** A configuration for ssh: `ssh -F FILE board COMMAND` goes over this connection, and by no other way. */
+  readonly sshConfig: string;
+  /** Where ssh's own configuration leads the address to: what another program can connect to. */
+  readonly where: () => Promise<{ readonly host: string; readonly port: number; readonly user: string }>;
   /** Ends the connection and removes its folder. */
   readonly close: () => Promise<void>;
 }
@@ -59,6 +71,8 @@ export async function connect(address: Address, settings: SshSettings, signal: A
   };
   try {
     const socket = join(dir, "s");
+    const sshConfig = join(dir, "config");
+    await writeFile(sshConfig, sessionConfig(socket), { mode: 0o600 });
     const messages = join(dir, "messages");
     master = await startMaster(masterArguments(address, settings, socket), messages);
     const ended = master.ended.then(() => true);
@@ -72,14 +86,14 @@ export async function connect(address: Address, settings: SshSettings, signal: A
     }
     const run: Connection["run"] = async (command, options = {}) => {
       const until = options.signal ?? signal;
-      const session = runSession(address, socket, command, until, options);
+      const session = runSession(address, sshConfig, command, until, options);
       sessions.add(session);
       void session.catch(() => undefined).then(() => sessions.delete(session));
       return beforeAbort(until, session);
     };
     const onTerminal: Connection["onTerminal"] = async (command) =>
-      runOnTerminal(address, terminalArguments(socket, command), signal);
-    return { address, run, onTerminal, close };
+      runOnTerminal(address, terminalArguments(sshConfig, command), signal);
+    return { address, sshConfig, where: async () => whereTo(address, settings, signal), run, onTerminal, close };
   } catch (error) {
     await close();
     throw error;
@@ -120,13 +134,13 @@ async function startMaster(args: readonly string[], messages: string): Promise<R
 
 async function runSession(
   address: Address,
-  socket: string,
+  sshConfig: string,
   command: string,
   signal: AbortSignal,
   { stdin, onLine }: RunOptions,
 ): Promise<ExecEnd> {
   // In a session of its own: Ctrl-C must not look like a lost connection.
-  const end = await execEnd("setsid", ["ssh", ...sessionArguments(socket, command)], {
+  const end = await execEnd("setsid", ["ssh", ...sessionArguments(sshConfig, command)], {
     signal,
     ...(stdin === undefined ? {} : { stdin }),
     ...(onLine === undefined ? {} : { onStdoutLine: onLine, stdout: nowhere() }),
@@ -142,6 +156,17 @@ async function runOnTerminal(address: Address, args: readonly string[], signal: 
   signal.throwIfAborted();
   if (status === SSH_FAILED) throw linkLost(address);
   return status;
+}
+
+/** What ssh makes of an address with the user's configuration (ssh(1), -G). */
+async function whereTo(
+  address: Address,
+  settings: SshSettings,
+  signal: AbortSignal,
+): Promise<{ host: string; port: number; user: string }> {
+  const { stdout } = await execEnd("ssh", ["-G", ...loginOptions(settings), ...destination(address)], { signal });
+  const said = (key: string): string | undefined => new RegExp(`^${key} (.+)$`, "m").exec(stdout)?.[1];
+  return { host: said("hostname") ?? address.host, port: Number(said("port") ?? address.port), user: address.user };
 }
 
 /** Takes lines that somebody else has read. */

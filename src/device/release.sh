@@ -23,7 +23,8 @@ differing_nodes() {
 # Makes a release current, and another one previous; restarts the nodes whose files differ from those of the release that was.
 switch_to() {
     was=$(linked current)
-    point previous "$2"
+    # A board that had none before has no previous one now.
+    [ -z "$2" ] || point previous "$2"
     point current "$1"
     sync -f "$opt"
     # A node that it refuses is said, and does not keep the others from running.

@@ -88,7 +88,8 @@ export function projectOf(
     signers: [],
     overlays: [],
   };
-  return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, targets: [], cache: { url: null } };
+  const none = { targets: [], deploy: { check: null, health: null }, cache: { url: null } };
+  return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, ...none };
 }
 
 /** The SDKs as these tests have them: as small as they can be. */

@@ -100,6 +100,13 @@ targets: { bench: { host: arm.local }, line: { hosts: [10.0.0.1, 10.0.0.2], user
   ]);
 });
 
+it("the project's own checks are command lines for a shell, or none", async () => {
+  const imu = "  imu: { entry: nodes/imu.py }\n";
+  expect((await load(imu)).deploy).toEqual({ check: null, health: null });
+  const project = await load(imu, "deploy: { check: npm test && echo well }\n");
+  expect(project.deploy).toEqual({ check: "npm test && echo well", health: null });
+});
+
 it("the project is frozen all the way down", async () => {
   const project = await load("  imu: { entry: nodes/imu.py }\n");
   expect(Object.isFrozen(project.nodes[0]?.schedule.cpus)).toBe(true);

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatCpuList, formatMs, formatSize, parseDuration, parseSize } from "../../src/core/units.ts";
+import { formatCpuList, formatMs, formatSize, parseDuration, parseSize, parseSpan } from "../../src/core/units.ts";
 
 describe("parseSize", () => {
   it.each([
@@ -55,4 +55,21 @@ describe("formatCpuList", () => {
       }),
     );
   });
+});
+
+it.each([
+  ["90s", 90],
+  ["10min", 600],
+  ["10m", 600],
+  ["2h", 7200],
+  ["1.5h", 5400],
+  ["3d", 259_200],
+  ["1h30min", 5400],
+  ["1 h 30 min", 5400],
+])("%s is a span of %d s", (text, seconds) => {
+  expect(parseSpan(text)).toBe(seconds);
+});
+
+it.each(["", "90", "yesterday", "-5s", "5ms", "1h and 5min", "h"])("%j is no span", (text) => {
+  expect(parseSpan(text)).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
@@ -27,6 +27,8 @@ export interface FakeBoard {
   readonly before: (script: string) => void;
   /** From now on its nodes do this, whatever their bundles say. */
   readonly nodesDo: (what: string) => void;
+  /** Makes the nodes log a line, for those who follow. */
+  readonly log: (line: string) => void;
   /** The release that `current` points to. */
   readonly current: () => Promise<string>;
 }
@@ -73,6 +75,7 @@ export async function startBoards(
       mkdirSync(join(root, folder), { recursive: true });
     }
     writeFileSync(join(root, "usr/lib/rtnode/groups"), "");
+    writeFileSync(join(root, "journal"), "");
     writePrograms(root);
   }
   const hostKey = join(dir, "host-key");
@@ -95,6 +98,7 @@ function boardAt(root: string, port: number, hostKey: string): FakeBoard {
     commands: () => taken(join(root, "commands")).map((line) => line.replace("sudo -n /usr/lib/rtnode/rtnodectl ", "")),
     restarted: () => taken(join(root, "restarted")),
     before: (script) => writeFileSync(join(root, "before"), script),
+    log: (line) => appendFileSync(join(root, "journal"), `${line}\n`),
     nodesDo: (what) => writeFileSync(join(root, "state/does"), `${what}\n`),
     current: async () => (await exec("readlink", [join(root, "opt/rtnode/current")])).stdout.trim().replace(/.*\//, ""),
   };
@@ -163,6 +167,7 @@ if [ -f '${root}/before' ]; then . '${root}/before'; fi
 case $SSH_ORIGINAL_COMMAND in
 'sudo -n /usr/lib/rtnode/rtnodectl '*) exec sh '${rtnodectl}' \${SSH_ORIGINAL_COMMAND#* * * } ;;
 'cat /opt/rtnode/current/manifest.json') exec cat '${root}/opt/rtnode/current/manifest.json' ;;
+'cat /opt/rtnode/releases/'*'/manifest.json') exec cat '${root}'"\${SSH_ORIGINAL_COMMAND#cat }" ;;
 'journalctl '*) eval "exec $SSH_ORIGINAL_COMMAND" ;;
 *) echo "not for a board: $SSH_ORIGINAL_COMMAND" >&2; exit 126 ;;
 esac`,
@@ -217,6 +222,7 @@ esac`,
     "bin/sync": "",
     "bin/journalctl": `
 printf '%s\\n' "$*" >>'${root}/journal-asked'
+case " $* " in *' --follow '*) exec tail -n 0 -f '${root}/journal' ;; esac
 printf 'imu[101]: says \\033[31mhello\\n'`,
     "usr/lib/rtnode/rt-launch": `shift 2; for pid; do cat '${root}/state/pid-'"$pid"; done`,
   };

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { masterArguments, sessionArguments, terminalArguments } from "../../src/deploy/ssh-command.ts";
+import { masterArguments, sessionArguments, sessionConfig, terminalArguments } from "../../src/deploy/ssh-command.ts";
 
 const address = { host: "arm.local", port: null, user: "robot" };
 
@@ -27,8 +27,10 @@ it("port and configuration are ssh's own business unless they are given, and the
 });
 
 it("a session reads no configuration and makes no connection of its own", () => {
-  const words = sessionArguments("/x/s", "true").join(" ");
-  expect(words).toMatch(/^-F none -S \/x\/s .*-o ControlMaster=no -o ProxyCommand=false .* -- board true$/);
-  expect(words).toContain(" -T ");
-  expect(terminalArguments("/x/s", "true").join(" ")).toBe(words.replace(" -T ", " -tt "));
+  expect(sessionArguments("/x/config", "true")).toEqual(["-F", "/x/config", "-T", "--", "board", "true"]);
+  expect(terminalArguments("/x/config", "true")).toEqual(["-F", "/x/config", "-tt", "--", "board", "true"]);
+  const config = sessionConfig("/x y/100%/s");
+  expect(config).toMatch(/^Host board\n/);
+  expect(config).toContain('ControlPath "/x y/100%%/s"\n');
+  expect(config).toMatch(/ControlMaster no\n\s+ProxyCommand false\n\s+BatchMode yes\n/);
 });

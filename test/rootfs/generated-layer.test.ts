@@ -33,6 +33,7 @@ const project = (firmware: Firmware): Project => ({
   },
   nodes: [],
   targets: [],
+  deploy: { check: null, health: null },
   cache: { url: null },
 });
 const facts = {

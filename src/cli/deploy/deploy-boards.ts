@@ -12,10 +12,12 @@ import { loadOptions, warn } from "../project.ts";
 import type { CommandResult } from "../session.ts";
 import { bootstrapBoards } from "./bootstrap-boards.ts";
 import { chooseBoards, describeFailure, shortId, sshSettings } from "./boards.ts";
+import { checkProject, healthCommand } from "./checks.ts";
 import { deployInWaves, LEFT_OUT, rowName, type Deployed, type FleetLimits } from "./fleet.ts";
 import { previewBoards } from "./preview-boards.ts";
 import { boardsAtOnce, canaryBoards, failuresAllowed, healthTimeout } from "./settings.ts";
 import { recordOf, signFor, type SigningOptions } from "./signing.ts";
+import { lineReader } from "./traces.ts";
 
 /** Options of `rtkit deploy`, as commander reads them. */
 export interface DeployCommandOptions extends SigningOptions {
@@ -25,6 +27,8 @@ export interface DeployCommandOptions extends SigningOptions {
   readonly maxFailures?: string;
   readonly dryRun?: true;
   readonly bootstrap?: true;
+  readonly skipChecks?: true;
+  readonly watch?: true;
 }
 
 /** The work of `rtkit deploy`: builds the release and puts it on every board. */
@@ -43,6 +47,7 @@ export async function deployBoards(
   const { project, warnings } = await loadProject(loadOptions(options));
   warn(context, warnings);
   const addresses = chooseBoards(project.targets, targets, options.host);
+  if (options.dryRun !== true && options.skipChecks !== true) await checkProject(context, project);
   const connecting = { settings: sshSettings(options), concurrency, signal: context.signal };
   // Before anything is shown as a list: ssh may have to ask.
   return withConnections(addresses, connecting, async (connected) => {
@@ -59,7 +64,10 @@ export async function deployBoards(
     const release = await readRelease(tar.path);
     if (options.dryRun === true) return previewBoards(boards, release, concurrency);
     const sign = signFor(options, async () => project.image.signers, context.signal);
-    return deployToAll(context, boards, release, { ...limits, seal: { record: recordOf(release.id, sources), sign } });
+    const seal = { record: recordOf(release.id, sources), sign };
+    const health = healthCommand(context, project);
+    const readLine = lineReader(context.cacheDir);
+    return deployToAll(context, boards, release, { ...limits, seal, health, readLine });
   });
 }
 

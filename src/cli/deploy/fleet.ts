@@ -1,20 +1,17 @@
 import { RtkitError } from "../../core/errors.ts";
 import { formatAddress, type Address } from "../../deploy/address.ts";
-import { DeployFailure, deployRelease } from "../../deploy/board.ts";
+import { DeployFailure, deployRelease, type DeployOptions } from "../../deploy/board.ts";
 import type { Board } from "../../deploy/connect-all.ts";
 import type { Release } from "../../deploy/release.ts";
-import type { Sealing } from "../../deploy/seal.ts";
 import { planWaves, whyStop, type Caution } from "../../deploy/waves.ts";
 import { atMost } from "../../pipeline/concurrent.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context } from "../../pipeline/step.ts";
 
 /** How boards get a release. */
-export interface FleetLimits extends Caution {
-  readonly timeoutSeconds: number;
+export interface FleetLimits
+  extends Caution, Pick<DeployOptions, "timeoutSeconds" | "seal" | "health" | "readLine" | "withLog"> {
   readonly concurrency: number;
-  /** What boards keep of this deploy; nothing without. */
-  readonly seal?: Sealing | undefined;
 }
 
 /** One board in the result of `rtkit deploy`. */
@@ -80,19 +77,13 @@ export function rowName(address: Address): string {
   return `deploy-${formatAddress(address)}`;
 }
 
-async function deployOne(
-  context: Context,
-  board: Board,
-  release: Release,
-  { timeoutSeconds, seal }: FleetLimits,
-): Promise<Deployed> {
+async function deployOne(context: Context, board: Board, release: Release, limits: FleetLimits): Promise<Deployed> {
   const { address } = board;
   const name = rowName(address);
   const started = performance.now();
   const since = (time: number): number => Math.round(time - started) / 1000;
   const options = {
-    timeoutSeconds,
-    seal,
+    ...limits,
     progress: (text: string): void => context.emit({ type: "progress", name, text }),
     warn: (message: string): void => context.emit({ type: "warning", message }),
     signal: context.signal,
