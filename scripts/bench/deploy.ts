@@ -1,7 +1,8 @@
-// Prints how long `rtkit deploy` takes for ten boards and for a hundred with the same number at once, and how much memory:
+// Prints how long `rtkit deploy` takes beside rsync and scp by hand, and then for ten boards and for a hundred with the same number at once, and how much memory:
 // one changed node of ten. The boards are real sshds on this machine before the real rtnodectl, so that its CPUs do the work
 // of all of them too; their systemctl is a stand-in, so that a restart takes no time. Each deploy watches its nodes for a
 // second at least. Building is not in it: see bench:build.
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +13,7 @@ import { withConnections } from "../../src/deploy/connect-all.ts";
 import type { Release } from "../../src/deploy/release.ts";
 import { operatorIn, startBoards, type FakeBoard, type Operator } from "../../test/deploy/loopback.ts";
 import { releaseOf } from "../../test/deploy/releases.ts";
+import { compareByHand } from "./deploy-by-hand.ts";
 import { median, printTable } from "./table.ts";
 
 const FEW = 10;
@@ -20,10 +22,20 @@ const AT_ONCE = [10, 50];
 
 const { signal } = new AbortController();
 
+/** What a small Python node is bundled into. */
+const BUNDLE_BYTES = 40_000;
+
+/** Text that cannot be compressed, the same for the same name. */
+function textOf(name: string): string {
+  return createHash("shake256", { outputLength: BUNDLE_BYTES / 2 })
+    .update(name)
+    .digest("hex");
+}
+
 /** Ten nodes; one of them is another one in each version. */
 function robot(version: number): Release {
-  const still = Array.from({ length: 9 }, (_, index) => ({ name: `still-${index}` }));
-  return releaseOf(...still, { name: "changed", version: `${version}` });
+  const still = Array.from({ length: 9 }, (_, index) => ({ name: `still-${index}`, version: textOf(`${index}`) }));
+  return releaseOf(...still, { name: "changed", version: textOf(`version ${version}`) });
 }
 
 /** What a deploy to some boards took, and how much memory this process had at most until then. */
@@ -62,6 +74,12 @@ const { boards, stop } = await startBoards(await folder("boards"), operator, MAN
 try {
   let version = 0;
   const next = (): Release => robot((version += 1));
+  const [board] = boards;
+  if (board === undefined) throw new Error("no boards");
+  await compareByHand({ board, operator, dir: await folder("by-hand") }, next, async (release) => {
+    const { result } = (await deploy(operator, [board], release, 1)).boards[0] ?? {};
+    return { seconds: result?.activeSeconds ?? Number.NaN, bytes: result?.sentBytes ?? Number.NaN };
+  });
   let prepared = 0;
   const rows = [
     [

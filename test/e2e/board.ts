@@ -115,7 +115,7 @@ export async function bootBoard(
   const where = `${ssh.user}@${ssh.host}`;
   const logIn = async (command: string, more: readonly string[] = []): Promise<Answer> => {
     const words = [...options, ...strict, ...more, where, command];
-    const { exitCode, all } = await execa("ssh", words, { all: true, reject: false });
+    const { exitCode, all } = await execa("ssh", words, { all: true, reject: false, stdin: "ignore" });
     return { status: exitCode, output: all };
   };
   // The first command leaves the connection to those that follow (ssh_config(5)); it ends with the machine.
