@@ -57,7 +57,7 @@ export async function compareByHand(
   };
   const scp = async (): Promise<number> => {
     const words = ["-O", "-q", "-r", "-F", operator.settings.config ?? "", "-P", `${address.port}`];
-    await exec("scp", [...words, `${folder}/.`, `${alone.to}:${copy}`]);
+    await exec("scp", [...words, folder, `${alone.to}:${copy}`]);
     return Number((await exec("du", ["-sb", "--apparent-size", folder])).stdout.split("\t")[0]);
   };
   const byHand =
