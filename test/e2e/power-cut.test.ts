@@ -161,7 +161,7 @@ describe("a board whose power is cut during a deploy", () => {
       const input = Buffer.concat(releaseStream(kept, new Set()).chunks);
       await execa("sh", [rtnodectl, "receive", kept.id], { env, input });
       if (current !== `releases/${kept.id}`) {
-        await execa("sh", [rtnodectl, "activate", kept.id, "--confirm-within", "60"], { env });
+        await execa("sh", [rtnodectl, "activate", kept.id, "--confirm-within", "60"], { env, stdin: "ignore" });
         await execa("sh", [rtnodectl, "confirm", kept.id], { env });
       }
       expect(readlinkSync(join(opt, "current"))).toBe(`releases/${kept.id}`);

@@ -79,7 +79,9 @@ describe.each(
     const { stdout, stderr } = await (await typescript.start(watched, { node })).ended;
     const profiled = Number(stdout.split("\n")[0]);
     expect(profiled).toBeGreaterThan(5);
-    expect(stderr).toContain(`, ${profiled} collections`);
+    const counted = Number(/, (\d+) collections$/m.exec(stderr)?.[1]);
+    // One may come in the first step before the profiler watches, or in the last when it no longer does.
+    expect(Math.abs(counted - profiled)).toBeLessThanOrEqual(1);
   });
 
   test("has collected before the loop what init made", async () => {
