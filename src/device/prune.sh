@@ -25,7 +25,11 @@ sort_releases() {
     needed='' old=''
     read_pending
     while read -r id mark _; do
-        if [ "$mark" = - ] && [ "$id" != "$pending_id" ]; then old="$old$id "; else needed="$needed$id "; fi
+        case "$mark $id" in
+        "- $pending_id" | "- $pending_previous") needed="$needed$id " ;;
+        '- '*) old="$old$id " ;;
+        *) needed="$needed$id " ;;
+        esac
     done <<end
 $(list_releases | sort -k 3,3nr)
 end
@@ -37,6 +41,13 @@ remove_release() {
     rm -rf "$releases/.old"
     # It may be the damaged copies that went.
     rm -f "$damaged"
+}
+
+# KiB of the file system.
+all_kib() {
+    # shellcheck disable=SC2046 # numbers
+    set -- $(stat -f -c '%b %S' "$releases")
+    echo "$(($1 * $2 / 1024))"
 }
 
 # KiB of the file system that are free, without what it keeps for itself.

@@ -79,6 +79,8 @@ kib_of() {
 find_room() {
     room=$(free_kib)
     [ "$1" -gt "$room" ] || return 0
+    # What no board of this size can hold drives nothing out.
+    [ "$1" -le "$(all_kib)" ] || refuse "receive: it needs $1 KiB, and $releases has no more than $(all_kib) KiB in all"
     exec 8>&9
     take_turn
     make_room "$1"
@@ -91,11 +93,11 @@ find_room() {
 check_list() {
     [ "$(digest_of "$sums")" = "$1" ] || refuse "receive: the list of files is not that of $1"
     line='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
-    # -a: also of what is no text, so that nothing is left out.
-    if LC_ALL=C grep -aEvq "$line" "$sums" || ! grep -aq '  manifest\.json$' "$sums"; then
+    if ! all_lines_fit "$line" "$sums" || ! grep -aq '  manifest\.json$' "$sums"; then
         refuse "receive: the list of files names what does not belong into a release"
     fi
-    [ -z "$(cut -c 67- "$sums" | sort | uniq -d)" ] || refuse "receive: the list of files names a file twice"
+    [ "$(cut -c 67- "$sums" | sort -u | wc -l)" -eq "$(wc -l <"$sums")" ] ||
+        refuse "receive: the list of files names a file twice"
     list=$(cat "$sums")
 }
 
@@ -210,8 +212,13 @@ check_files() {
     done
     unset IFS
     set +f
-    bad=$(cd "$new" && sha256sum --check --strict --quiet SHA256SUMS 2>/dev/null | sed 's/: FAILED.*//') || :
-    for name in $bad; do
+    checked=0
+    bad=$(cd "$new" && LC_ALL=C sha256sum --check --strict --quiet SHA256SUMS 2>/dev/null) || checked=$?
+    case $checked:$bad in
+    0: | 1:?*) ;;
+    *) refuse "receive: the files could not be checked" ;;
+    esac
+    for name in $(printf '%s' "$bad" | sed 's/: FAILED.*//'); do
         digest=$(sed -n "s|  $name\$||p" "$sums")
         case $sent in *" $digest "*) refuse "receive: a file is not as the list says: $name" ;; esac
         printf '%s\n' "$digest" >>"$damaged"
@@ -254,7 +261,7 @@ name_kind() {
 be_newest() {
     latest=$(stat -c %Y -- "$releases"/* 2>/dev/null | sort -n | tail -n 1)
     now=$(date +%s)
-    [ -z "$latest" ] || [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new"
+    [ -z "$latest" ] || [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new" "$sums"
 }
 
 receive() {

@@ -50,14 +50,14 @@ take_record() {
 
 # ---- check ----
 
-# Each key at most once, with a value of printable ASCII; -a: a zero byte ends no line.
+# Each key at most once, with a value of printable ASCII.
 check_record() {
     text='[!-~]([ -~]{0,254}[!-~])?'
     words="release [0-9a-f]{64}|time [1-9][0-9]{0,11}|git ([0-9a-f]{40}|[0-9a-f]{64})|dirty (yes|no)"
-    if LC_ALL=C grep -Eavq "^($words|(description|user|host) $text)\$" "$sent/record"; then
+    all_lines_fit "^($words|(description|user|host) $text)\$" "$sent/record" ||
         refuse "the record has a line that does not belong into a record"
-    fi
-    [ -z "$(cut -d ' ' -f 1 "$sent/record" | sort | uniq -d)" ] || refuse "the record says something twice"
+    [ "$(cut -d ' ' -f 1 "$sent/record" | sort -u | wc -l)" -eq "$(wc -l <"$sent/record")" ] ||
+        refuse "the record says something twice"
     grep -q '^time ' "$sent/record" || refuse "the record does not say when"
     grep -qx "release $1" "$sent/record" || refuse "the record is not that of $1"
 }

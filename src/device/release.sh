@@ -22,11 +22,14 @@ differing_nodes() {
 
 # Makes a release current, and another one previous; restarts the nodes whose files differ from those of the release that was.
 switch_to() {
-    was=$(linked current)
+    # Not to be left half-way by a link that breaks. What was is not read from the disk: after a switch that was, it would
+    # be the same, and nothing would restart.
+    trap '' HUP INT TERM PIPE
+    was=$2
     # A board that had none before has no previous one now.
     [ -z "$2" ] || point previous "$2"
     point current "$1"
-    sync -f "$opt"
+    sync -f "$opt" || complain "$opt cannot be written to the disk"
     # A node that it refuses is said, and does not keep the others from running.
     apply 0 || :
     differing=" $(differing_nodes "$was" "$1" | tr '\n' ' ')"
@@ -53,7 +56,12 @@ read_pending() {
 # Whether there is something to go back to; says what happens.
 may_return() {
     if [ -n "$pending_previous" ] && [ -d "$releases/$pending_previous" ]; then
-        printf 'rtnodectl: %s was not confirmed%s; going back to %s\n' "$pending_id" "$1" "$pending_previous" >&2
+        printf 'rtnodectl: %s was not confirmed%s; going back to %s\n' "$pending_id" "$1" "$pending_previous" >&2 || :
+    elif [ "$pending_previous" = - ]; then
+        printf 'rtnodectl: %s was not confirmed%s, and stays: there was none before\n' "$pending_id" "$1" >&2 || :
+        # At boot nothing is wrong; whoever asked for the way back is told that there is none.
+        [ "$verb" = apply ] || problems=1
+        return 1
     else
         complain "$pending_id was not confirmed$1, and stays: the previous release is gone"
         return 1
@@ -105,8 +113,9 @@ confirm() {
     read_pending
     [ "$pending_id" = "$1" ] || refuse "$1 does not wait to be confirmed: it went back, or was confirmed already"
     forget_pending
-    prune
     start_watching "$1"
+    # It is confirmed, whatever becomes of the others.
+    prune || printf 'rtnodectl: older releases cannot be removed\n' >&2 || :
 }
 
 # From a deploy that gave up, from the timer, and at boot. Says nothing when there is nothing to lead back from.

@@ -85,16 +85,27 @@ describe.skipIf(probe === undefined)("a board with a small disk", () => {
   };
 
   test("refuses what does not fit, says how much it is, and leaves nothing", async () => {
-    const made = ofSize(8000);
+    const made = ofSize(7500);
     const { status, stderr } = await board.rtnodectl(["receive", made.id], stream(made));
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: expect.stringMatching(
-        /^rtnodectl: receive: it needs 8\d{3} KiB, and .*\/releases has only 7\d{3} KiB left$/,
+        /^rtnodectl: receive: it needs [78]\d{3} KiB, and .*\/releases has only 7\d{3} KiB left$/,
       ),
     });
     expect(here()).toEqual([first.id]);
     expect(existsSync(board.opt("releases/.new"))).toBe(false);
+  });
+
+  test("lets no older release go for a size that it cannot hold in all", async () => {
+    const old = await older(ofSize(1000));
+    const made = ofSize(100);
+    const { stderr } = await board.rtnodectl(
+      ["receive", made.id],
+      stream(made).replace(/^SUMS (\d+) \d+/, "SUMS $1 99999999999"),
+    );
+    expect(stderr).toMatch(/it needs \d+ KiB, and .* has no more than 8192 KiB in all$/);
+    expect(here()).toContain(old.id);
   });
 
   test("makes room first: the oldest goes, and no more than needed; never the current, the previous or one to confirm", async () => {

@@ -41,6 +41,26 @@ async function refused(made: Release, sent: string, reason: string): Promise<voi
   expect(readFileSync(path(FIRST, "nodes/imu.pyz"), "utf8")).toBe("imu 1");
 }
 
+describe("a check that cannot be made", () => {
+  // The caller's limits, or a board without memory, may end any program.
+  test("of the names: a grep that fails has not found them all well", async () => {
+    board.standIn("grep", `case $* in *manifest*E*|*-aEvq*) exit 2 ;; *) exec /usr/bin/grep "$@" ;; esac`);
+    await refused(SECOND, stream(SECOND), "the list of files names what does not belong into a release");
+  });
+
+  test("of the contents: a sha256sum that is killed has not found them all well", async () => {
+    board.standIn("sha256sum", 'case $* in *--check*) kill -9 $$ ;; *) exec /usr/bin/sha256sum "$@" ;; esac');
+    await refused(SECOND, stream(SECOND), "the files could not be checked");
+  });
+
+  test("because of the caller's limits is made without them", async () => {
+    board.standIn("limited", 'ulimit -S -v 20000; exec sh "$@"');
+    const words = [program, "receive", SECOND.id];
+    await execa(join(board.root, "bin/limited"), words, { env: board.env, input: stream(SECOND) });
+    expect(readFileSync(path(SECOND, "nodes/imu.pyz"), "utf8")).toBe("imu 2");
+  });
+});
+
 describe("what is received", () => {
   test("is a folder of the files that came and of those that other releases have", async () => {
     const has = (await board.done(["blobs"])).split("\n");

@@ -86,7 +86,12 @@ export function makeBoard(root = scratchDir("rtnode-release-")): Board {
     chmodSync(join(root, "bin", name), 0o755);
   };
   for (const name of ["systemctl", "systemd-run"]) standIn(name, `echo "${name} $*" >>'${root}/calls'`);
-  const env = { RTNODE_ROOT: root, PATH: `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}` };
+  // Some of what it does is not for those who come through sudo.
+  const env = {
+    RTNODE_ROOT: root,
+    SUDO_USER: "",
+    PATH: `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}`,
+  };
   const rtnodectl = async (words: readonly string[], input = ""): Promise<Outcome> => {
     const options = { env, input: bytes(input), reject: false } as const;
     const { exitCode, stdout, stderr } = await execa("sh", [program, ...words], options);

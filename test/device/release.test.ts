@@ -1,5 +1,14 @@
-import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { makeBoard, ofFiles, release, sha256, type Board } from "./release-board.ts";
 
@@ -83,10 +92,32 @@ describe("activate", () => {
     const { status, stderr } = await rtnodectl(["revert", SECOND.id]);
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: expect.stringContaining(`${SECOND.id} was not confirmed, and stays: the previous release is gone`),
+      stderr: expect.stringContaining(`${SECOND.id} was not confirmed, and stays: there was none before`),
     });
     expect(linked("current")).toBe(SECOND.id);
     expect(existsSync(opt("pending"))).toBe(false);
+  });
+
+  test("a way back that was cut off after the links restarts the nodes when it is tried again", async () => {
+    await done(["activate", SECOND.id, "--confirm-within", "30"]);
+    rmSync(opt("current"));
+    symlinkSync(`releases/${FIRST.id}`, opt("current"));
+    calls();
+    await done(["revert", SECOND.id]);
+    expect(calls()).toContain("systemctl restart --no-block -- rtnode@imu.service");
+    expect([linked("current"), linked("previous")]).toEqual([FIRST.id, SECOND.id]);
+  });
+
+  test("one that waits to be confirmed is left to its timer when somebody applies by hand; at boot there is no timer", async () => {
+    await done(["activate", SECOND.id, "--confirm-within", "30"]);
+    const timer = opt("../../run/systemd/transient/rtnode-revert.timer");
+    mkdirSync(dirname(timer), { recursive: true });
+    writeFileSync(timer, "");
+    await done(["apply", "--start"]);
+    expect(linked("current")).toBe(SECOND.id);
+    rmSync(timer);
+    await done(["apply", "--start"]);
+    expect(linked("current")).toBe(FIRST.id);
   });
 
   test("a confirmed one stays, also when the timer or a boot comes later", async () => {

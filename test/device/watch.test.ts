@@ -1,7 +1,8 @@
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { execa } from "execa";
 import { beforeEach, describe, expect, test } from "vitest";
-import { makeBoard, release, type Board } from "./release-board.ts";
+import { makeBoard, program, release, type Board } from "./release-board.ts";
 
 const FIRST = release({ imu: "imu 1", arm: "arm 1" });
 const SECOND = release({ imu: "imu 2", arm: "arm 1" });
@@ -91,6 +92,18 @@ describe("after a release was confirmed", () => {
     expect([status, stderr]).toEqual([1, `rtnodectl: imu failed; ${SECOND.id} stays: there is no previous release`]);
     expect(board.linked("current")).toBe(SECOND.id);
   });
+});
+
+test("it is nothing that somebody may ask for through sudo: it leads back without a signature", async () => {
+  await board.done(["confirm", SECOND.id]);
+  nodesAre(both(unit("imu", "failed", 0)));
+  board.standIn("as-somebody", `exec env SUDO_USER=robot sh "$@"`);
+  const { exitCode } = await execa(join(board.root, "bin/as-somebody"), [program, "watch", SECOND.id], {
+    env: board.env,
+    reject: false,
+  });
+  expect(exitCode).toBe(2);
+  expect(board.linked("current")).toBe(SECOND.id);
 });
 
 test("status also tells of a release that nobody confirmed", async () => {
