@@ -88,7 +88,7 @@ it("goes back when a node fails, and says why with its last lines", async () => 
 it("says so when there is nothing to go back to", async () => {
   const { error, rolledBack } = await failure(deploy(releaseOf({ name: "imu", does: "fails" })));
   expect(rolledBack).toBe(false);
-  expect(error.message).toMatch(/and it did not go back: .* refused: .*the previous release is gone/);
+  expect(error.message).toMatch(/and it did not go back: .* refused: .*there was none before/);
 });
 
 it("goes back when a node was started again by systemd, also when it is active by then", async () => {
