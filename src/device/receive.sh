@@ -274,7 +274,7 @@ receive() {
     rm -rf "$new" 2>/dev/null || :
     trap 'rm -rf "$new"' EXIT
     # The link that broke: without them the shell would end before the line above.
-    trap 'exit 1' HUP INT TERM
+    trap 'exit 1' HUP INT TERM PIPE
     { mkdir -p "$releases" && mkdir "$new" "$new/nodes"; } || refuse "receive: $releases cannot be written"
     take_stream "$1"
     check_files

@@ -41,6 +41,14 @@ async function refused(made: Release, sent: string, reason: string): Promise<voi
   expect(readFileSync(path(FIRST, "nodes/imu.pyz"), "utf8")).toBe("imu 1");
 }
 
+test("a sender that is gone, so that nobody hears why, leaves nothing", async () => {
+  const sender = board.start("receive", SECOND.id);
+  sender.stderr.destroy();
+  sender.stdin.end(stream(SECOND).slice(0, 40));
+  await once(sender, "exit");
+  expect(readdirSync(board.opt("releases"))).toEqual([FIRST.id]);
+});
+
 describe("a check that cannot be made", () => {
   // The caller's limits, or a board without memory, may end any program.
   test("of the names: a grep that fails has not found them all well", async () => {
