@@ -102,7 +102,10 @@ export async function deployRelease(
   let active = resumed;
   let activeAt: number | null = null;
   const sealOf = async (status: BoardStatus): Promise<SealedRecord | undefined> =>
-    options.seal === undefined ? undefined : sealFor(connection.address, status, options.seal);
+    // A board that is older than records says nothing of signatures.
+    options.seal === undefined || status.signed === undefined
+      ? undefined
+      : sealFor(connection.address, status, options.seal);
   let sealed: SealedRecord | undefined;
   const order = async (now: BoardStatus | undefined): Promise<void> => {
     // Another deploy came before this one: a record has to be newer than its.

@@ -128,12 +128,24 @@ export async function activate(
   id: string,
   { seconds, sealed, signal }: ActivateOptions,
 ): Promise<void> {
-  const words = `activate ${checkedId(id)} --confirm-within ${Math.trunc(seconds)}`;
-  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`, { ...withRecord(sealed), signal }));
+  await order(connection, `activate ${checkedId(id)} --confirm-within ${Math.trunc(seconds)}`, sealed, { signal });
 }
 
-function withRecord(sealed: SealedRecord | undefined): RunOptions {
-  return sealed === undefined ? {} : { stdin: Readable.from([recordStream(sealed)], { objectMode: false }) };
+/** An order, and the record that comes with it. */
+async function order(
+  connection: Connection,
+  words: string,
+  sealed: SealedRecord | undefined,
+  options: RunOptions = {},
+): Promise<void> {
+  const end =
+    sealed === undefined
+      ? await connection.run(`${RTNODECTL} ${words}`, options)
+      : await connection.run(`${RTNODECTL} ${words} --record`, {
+          ...options,
+          stdin: Readable.from([recordStream(sealed)], { objectMode: false }),
+        });
+  answerOf(connection.address, end);
 }
 
 export async function confirm(connection: Connection, id: string): Promise<void> {
@@ -151,8 +163,7 @@ export async function rollback(
   id: string | undefined,
   sealed: SealedRecord | undefined,
 ): Promise<void> {
-  const words = id === undefined ? "rollback" : `rollback ${checkedId(id)}`;
-  answerOf(connection.address, await connection.run(`${RTNODECTL} ${words}`, withRecord(sealed)));
+  await order(connection, id === undefined ? "rollback" : `rollback ${checkedId(id)}`, sealed);
 }
 
 /** The record of a release that the board has; undefined when that has none. */

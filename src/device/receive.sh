@@ -28,18 +28,16 @@ blobs() {
     done | sort -u | if [ -f "$damaged" ]; then grep -vxF -f "$damaged"; else cat; fi || :
 }
 
-# Sets word, first and second to those of the next line; returns 1 when there is none. In a process of its own, whose memory and time end before the
+# Sets word, first and second to those of the next line. In a process of its own, whose memory and time end before the
 # board's do: `read` takes all that comes until a line ends, and lines of ours have 85 bytes at most.
-next_line() {
+read_line() {
     status=0
     line=$(
         # shellcheck disable=SC3045 # not POSIX; dash has them, and bash
         ulimit -v 16384 && ulimit -t 5
-        IFS= read -r line || { [ -z "$line" ] && exit 1 || exit 3; }
-        printf '%s' "$line"
+        IFS= read -r line && printf '%s' "$line"
     ) || status=$?
-    [ "$status" -ne 1 ] || return 1
-    [ "$status" -ne 3 ] || refuse "$verb: the connection ended in the middle"
+    [ "$status" -ne 1 ] || refuse "$verb: the connection ended in the middle"
     [ "$status" -eq 0 ] || refuse "$verb: what was sent is not for this: its lines do not end"
     word=${line%% *} first='' second=''
     case $line in *' '*) first=${line#* } ;; esac
@@ -49,10 +47,6 @@ next_line() {
         first=${first%% *}
         ;;
     esac
-}
-
-read_line() {
-    next_line || refuse "$verb: the connection ended in the middle"
 }
 
 # Leading zeros would be octal to the shell.

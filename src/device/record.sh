@@ -30,12 +30,13 @@ take_part() {
     take_bytes "$1" "$2"
 }
 
-# What comes with an order, into $sent/record and $sent/record.sig; $sent is empty when nothing does. Called before
-# take_turn: a sender that stops in the middle keeps nobody waiting.
+# Empty for an order without a record.
+sent=''
+
+# What comes with an order, into $sent/record and $sent/record.sig. Called before take_turn: a sender that stops in the
+# middle keeps nobody waiting.
 take_record() {
-    sent=''
-    [ ! -t 0 ] || return 0
-    next_line || return 0
+    read_line
     [ "$word" = RECORD ] || refuse "what was sent is no record"
     sent=$(mktemp -d "$root/run/rtnodectl.XXXXXX")
     trap 'rm -rf "$sent"' EXIT

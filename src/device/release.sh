@@ -80,7 +80,6 @@ activate() {
     case $seconds in
     '' | *[!0-9]* | ?????* | 0*) usage ;;
     esac
-    take_record
     take_turn
     [ -d "$releases/$id" ] || refuse "$id is not here; send it first"
     read_pending
@@ -151,7 +150,6 @@ settle() {
 
 rollback() {
     id=$1
-    take_record
     take_turn
     read_pending
     if [ -n "$pending_id" ]; then

@@ -48,7 +48,9 @@ interface Outcome {
 }
 
 async function rtnodectl(words: readonly string[], input: string | Buffer = ""): Promise<Outcome> {
-  const { exitCode, stdout, stderr } = await execa("sh", [program, ...words], {
+  const isOrder = ["activate", "rollback"].includes(words[0] ?? "");
+  const sent = isOrder && input.length > 0 ? ["--record"] : [];
+  const { exitCode, stdout, stderr } = await execa("sh", [program, ...words, ...sent], {
     env: { RTNODE_ROOT: root, PATH: `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}` },
     input,
     reject: false,
@@ -118,6 +120,22 @@ beforeEach(async () => {
   }
   symlinkSync(`releases/${FIRST.id}`, opt("current"));
 });
+
+test("an order without a record waits for nothing, whatever its standard input is", async () => {
+  const child = execa("sh", [program, ...activation(SECOND.id)], {
+    env: { RTNODE_ROOT: root, PATH: `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}` },
+    stdin: "pipe",
+  });
+  await child;
+  expect(current()).toBe(SECOND.id);
+});
+
+test.each([[["activate", SECOND.id, "--confirm-within", "30", "--recorded"]], [["rollback", SECOND.id, "--recorded"]]])(
+  "%j is usage",
+  async (words) => {
+    expect((await rtnodectl(words)).status).toBe(2);
+  },
+);
 
 describe("a record", () => {
   test("stands beside its release when that became current, and status and record say it", async () => {
