@@ -15,8 +15,10 @@ const BOARD = "qemu-x86_64";
 const BUILD = ["build", "--board", BOARD, "--project"];
 
 /**
- * Runs "$@" as user nobody on a host of another name that asks another resolver. The user gets subordinate ids for it;
- * all in a mount namespace of its own, so that nothing of the machine changes. Only root can do that, and only where everyone may read rtkit; otherwise it is the same user.
+ * Runs "$@" as user nobody on a host of another name and another search domain. The user gets subordinate ids for it;
+ * all in a mount namespace of its own, so that nothing of the machine changes. Names are still found: a cache that was
+ * used for long may have given up some of its downloads. Only root can do that, and only where everyone may read rtkit;
+ * otherwise it is the same user.
  */
 const AS_SOMEBODY_ELSE = `
 set -eu
@@ -29,7 +31,7 @@ chown -R nobody:nogroup "$folder"
 exec unshare --mount --uts sh -c '
   set -eu
   hostname elsewhere
-  echo "nameserver 192.0.2.53" >/run/rtkit-test-resolver
+  { echo "search elsewhere.example"; sed -n /^nameserver/p /etc/resolv.conf; } >/run/rtkit-test-resolver
   chmod 755 /run/rtkit-test-resolver
   mount --bind /run/rtkit-test-resolver /etc/resolv.conf
   rm -f /run/rtkit-test-resolver
