@@ -1,9 +1,11 @@
 import { execa } from "execa";
-import { mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { makeKeyPair } from "../../src/core/ssh-keys.ts";
 import { boardNames, parseSshSettings, rememberHostKey } from "../../src/flash/host-key.ts";
+import { connect } from "../../src/deploy/transport.ts";
+import { fakeBoard, makeOperator } from "../deploy/sshd.ts";
 import { scratchDir } from "../scratch.ts";
 
 let dir: string;
@@ -94,6 +96,24 @@ describe("rememberHostKey", () => {
     expect(await keysOf("[arm.lan]:2222")).toEqual([publicKey]);
     expect(await keysOf("left-leg")).toEqual([publicKey]);
     expect(await keysOf("arm")).toEqual([]);
+  });
+
+  it("makes a deploy's first contact a verified one, also after the card was flashed again", async () => {
+    const operator = await makeOperator();
+    const board = await fakeBoard(operator);
+    const ssh = ["-F", join(operator.dir, "config")];
+    await appendFile(ssh[1] ?? "", `Host arm.local\n  HostName 127.0.0.1\n  Port ${board.address.port}\n`);
+    const { signal } = new AbortController();
+    const logIn = async (): Promise<void> => {
+      const address = { ...board.address, host: "arm.local", port: null };
+      await (await connect(address, { ...operator.settings, acceptNew: false }, signal)).close();
+    };
+    await expect(logIn()).rejects.toMatchObject({ code: "RTK_SSH_HOST_KEY_UNKNOWN" });
+    await rememberHostKey(makeKeyPair().publicKey, ["arm.local"], { ssh });
+    await expect(logIn()).rejects.toMatchObject({ code: "RTK_SSH_HOST_KEY_CHANGED" });
+    const key = (await readFile(`${board.hostKey}.pub`, "utf8")).trim();
+    await rememberHostKey(key, ["arm.local"], { ssh });
+    await expect(logIn()).resolves.toBeUndefined();
   });
 
   it("says what to do by hand where known_hosts cannot be written", async () => {
