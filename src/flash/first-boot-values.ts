@@ -3,6 +3,7 @@ import { readPublicKeys } from "../config/public-keys.ts";
 import { hostLabel } from "../config/values.ts";
 import { usageError, type RtkitError } from "../core/errors.ts";
 import type { StaticAddress } from "./first-boot.ts";
+import { findTimeZone } from "./time-zones.ts";
 
 /** The name of `--hostname`. Throws RTK_FLASH_SETTING. */
 export function parseHostname(asked: string): string {
@@ -15,13 +16,10 @@ export function parseHostname(asked: string): string {
   );
 }
 
-/** The zone of `--timezone`, as the IANA database writes it. Throws RTK_FLASH_SETTING. */
+/** The zone of `--timezone`, as the board's tzdata writes it. Throws RTK_FLASH_SETTING. */
 export function parseTimezone(asked: string): string {
-  const known = ["UTC", ...Intl.supportedValuesOf("timeZone")];
-  const spelled = known.find((zone) => zone.toLowerCase() === asked.toLowerCase());
-  if (spelled !== undefined) return spelled;
-  // Names that the database keeps beside the one that is preferred.
-  if (/^[A-Za-z]+(\/[A-Za-z0-9_+-]+)*$/.test(asked) && isZone(asked)) return asked;
+  const zone = findTimeZone(asked);
+  if (zone !== undefined) return zone;
   throw wrong(`--timezone ${asked} is not a time zone`, "name an area and a city: Europe/Berlin, or UTC");
 }
 
@@ -89,15 +87,6 @@ export function parseSshKeys(file: string, text: string): readonly string[] {
   throw usageError("RTK_FLASH_SSH_KEY", `--ssh-key ${file} ${what}`, {
     hint: "name a public key, which ends in .pub: ~/.ssh/id_ed25519.pub",
   });
-}
-
-function isZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat("en", { timeZone: name }).format(0) !== "";
-  } catch (error) {
-    if (error instanceof RangeError) return false;
-    throw error;
-  }
 }
 
 function number(address: string): number {
