@@ -59,6 +59,9 @@ describe("a card with settings for the first boot", () => {
     expect(state).toContain("robot:robot 600 /home/robot/.ssh/authorized_keys\n");
     expect(state).toContain("root:root 600 /etc/ssh/ssh_host_ed25519_key\n");
     expect(await board.ask("date +%Z")).toMatch(/^CES?T$/);
+    // The name that systemd-resolved answers to over mDNS, with .local.
+    const resolved = "org.freedesktop.resolve1 /org/freedesktop/resolve1 org.freedesktop.resolve1.Manager";
+    expect(await board.ask(`busctl get-property ${resolved} LLMNRHostname`)).toBe('s "arm-2"');
   });
 
   it("joins the Wi-Fi network, with its address there", async () => {

@@ -38,6 +38,7 @@ beforeEach(() => {
   put("home/robot/.ssh/authorized_keys", "");
   put("proc/sys/kernel/hostname", "arm\n");
   put("usr/share/zoneinfo/Europe/Berlin", "TZif");
+  put("usr/lib/systemd/system/wpa_supplicant@.service", "");
   for (const folder of ["run", "tmp", "etc/ssh"]) mkdirSync(join(root, folder), { recursive: true });
 });
 
@@ -278,6 +279,15 @@ describe("settings written by hand", () => {
         "firstboot.txt: gateway and dns need static_ip; left out",
     );
     expect(existsSync(join(root, "etc/systemd"))).toBe(false);
+  });
+
+  it("of Wi-Fi are left out where the image has no program for it", async () => {
+    rmSync(join(root, "usr/lib/systemd"), { recursive: true });
+    expect(await boot(byFlash({ ...all, wifi }))).toBe(
+      "firstboot.txt: Wi-Fi needs the package wpasupplicant in the image; left out",
+    );
+    expect(existsSync(join(root, "etc/wpa_supplicant"))).toBe(false);
+    expect(get(WIRED)).toContain("Address=192.168.1.20/24");
   });
 
   it("are whatever they are: any text leaves a board with its name and ways in", async () => {
