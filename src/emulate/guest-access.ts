@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { KeyPair } from "./keys.ts";
+import type { KeyPair } from "../core/ssh-keys.ts";
 
 /** The board's user that may log in over ssh. */
 export const BOARD_USER = "robot";

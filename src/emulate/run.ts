@@ -8,7 +8,7 @@ import { chooseAccelerator } from "./accelerator.ts";
 import { PORT_TAKEN, withLines } from "./failures.ts";
 import { freePort } from "./free-port.ts";
 import { BOARD_USER, writeGuestAccess } from "./guest-access.ts";
-import { knownHostsLine, makeKeyPair } from "./keys.ts";
+import { knownHostsLine, makeKeyPair } from "../core/ssh-keys.ts";
 import { startMachine, type Machine } from "./machine.ts";
 import { qemuArguments, qemuPackage, qemuProgram, type Accelerator } from "./qemu-command.ts";
 import { waitForNodes, waitForSsh, type Progress } from "./ready.ts";

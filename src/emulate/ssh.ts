@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import ssh2 from "ssh2";
 import { RtkitError } from "../core/errors.ts";
-import { keyBlob } from "./keys.ts";
+import { keyBlob } from "../core/ssh-keys.ts";
 
 /** How to get into a machine. Paths and addresses are those of the host. */
 export interface SshAccess {
@@ -23,7 +23,7 @@ export interface SshLogin {
   readonly port: number;
   readonly user: string;
   readonly privateKey: string;
-  /** The only host key that is taken, as {@link ./keys.ts KeyPair} has it. */
+  /** The only host key that is taken, as {@link ../core/ssh-keys.ts KeyPair} has it. */
   readonly hostKey: string;
 }
 

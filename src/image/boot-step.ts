@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { FIRST_BOOT_FILE } from "../config/first-boot.ts";
 import type { Board, NodeConfig } from "../config/model.ts";
 import { throwIfAny } from "../core/errors.ts";
 import type { Toolbox } from "../core/toolbox.ts";
@@ -26,19 +27,22 @@ export interface BootPlan {
 }
 
 /**
- * Plans the boot partition of a project from what its packages contain (`kernel/`, `firmware/`).
+ * Plans the boot partition of a project from what its packages contain (`kernel/`, `firmware/`), and of the file of the
+ * first boot's settings, null for an image that takes none.
  * Throws RTK_BOOT_FILE when it lacks a file, RTK_IMAGE_CMDLINE and RTK_IMAGE_LAYOUT for a board that cannot boot.
  */
 export function planBoot(
   project: { readonly name: string; readonly board: Board; readonly nodes: readonly NodeConfig[] },
   packages: StepOutput,
+  settings: string | null,
 ): BootPlan {
   const { name, board } = project;
   const identity = diskIdentity(name, board);
   const cmdline = kernelCmdline(board, identity, isolatedCpus(project));
   const paths = Object.keys(packages.files).toSorted();
   const input: BootInput = { board, identity, cmdline, packages: { dir: packages.dir, paths } };
-  const files = bootFiles(input);
+  const files = new Map(bootFiles(input));
+  if (settings !== null) files.set(FIRST_BOOT_FILE, { text: settings });
   const bytes = [...files.values()].reduce((sum, source) => sum + sourceBytes(source, packages), 0);
   return { identity, cmdline, input, files, size: { bytes, entries: files.size }, packages };
 }
@@ -70,7 +74,7 @@ export function bootStep(options: {
       progress("writing the file system");
       const file = imagePath(outDir, partition);
       const { size, name: label, fsUuid: serial } = partition;
-      await makeFat(tools, { file, size, label, serial, files, signal });
+      await makeFat(tools, { file, size, label, serial, files, first: FIRST_BOOT_FILE, signal });
       await packPartition(tools, outDir, partition);
     },
   };

@@ -20,6 +20,8 @@ export interface FatOptions {
   readonly serial: string;
   /** By path within the file system, folders with `/`. */
   readonly files: ReadonlyMap<string, FileSource>;
+  /** The file to write before all others, so that it lies in one piece at the beginning. */
+  readonly first?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -30,7 +32,7 @@ const MIN_CLUSTERS = 68_000;
 
 /** Makes a FAT32 file system in a sparse file with mtools. Equal options give equal bytes. */
 export async function makeFat(tools: Toolbox, options: FatOptions): Promise<void> {
-  const { file, size, label, serial, files, signal } = options;
+  const { file, size, label, serial, files, first, signal } = options;
   await makeSparse(file, size);
   const run = signal === undefined ? {} : { signal };
   const clusterSectors = [8, 4, 2].find((sectors) => size / SECTOR / sectors > MIN_CLUSTERS) ?? 1;
@@ -38,7 +40,7 @@ export async function makeFat(tools: Toolbox, options: FatOptions): Promise<void
   await tools.run("mformat", format, run);
   const paths = [...files.keys()].toSorted();
   for (const folder of foldersOf(paths)) await tools.run("mmd", ["-i", file, `::/${folder}`], run);
-  for (const path of paths) {
+  for (const path of paths.toSorted((a, b) => Number(b === first) - Number(a === first))) {
     const source = files.get(path);
     if (source === undefined) continue;
     if ("text" in source) await tools.run("mcopy", ["-i", file, "-", `::/${path}`], { ...run, input: source.text });

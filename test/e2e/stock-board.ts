@@ -9,7 +9,7 @@ import { exec } from "../../src/core/exec.ts";
 import { cacheDir } from "../../src/core/paths.ts";
 import { chooseAccelerator } from "../../src/emulate/accelerator.ts";
 import { freePort } from "../../src/emulate/free-port.ts";
-import { makeKeyPair } from "../../src/emulate/keys.ts";
+import { makeKeyPair } from "../../src/core/ssh-keys.ts";
 import { startMachine } from "../../src/emulate/machine.ts";
 import { qemuArguments, qemuProgram } from "../../src/emulate/qemu-command.ts";
 import { sshConfig } from "../../src/emulate/ssh-config.ts";

@@ -47,7 +47,7 @@ const packageFiles = {
 async function prepare(context: Context, dir: string, board: Board = rpi4): Promise<AssembleOptions> {
   const packages = await stepOutput(join(dir, "packages"), packageFiles);
   const release: ReleaseTar = await releaseTar(dir);
-  const plan = planBoot({ name: "arm", board, nodes }, packages);
+  const plan = planBoot({ name: "arm", board, nodes }, packages, null);
   const layout = layOut(board, plan.identity, {
     boot: plan.size,
     root: { bytes: 1024 ** 2, entries: 40 },
@@ -262,7 +262,7 @@ describe("a boot step", () => {
     await inScratch(async (dir) => {
       const context = contextIn(join(dir, "cache"));
       const packages = await stepOutput(join(dir, "packages"), { ...packageFiles, "kernel/vmlinuz": "MZ\0\0zimg" });
-      const plan = planBoot({ name: "arm", board: rpi4, nodes }, packages);
+      const plan = planBoot({ name: "arm", board: rpi4, nodes }, packages, null);
       const layout = layOut(rpi4, plan.identity, { boot: plan.size, root: plan.size, data: plan.size });
       const [partition] = layout.partitions;
       if (partition === undefined) throw new Error("no partition");

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { open, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { pack } from "tar-stream";
@@ -7,6 +7,9 @@ import type { Toolbox } from "../../src/core/toolbox.ts";
 import type { Board } from "../../src/config/model.ts";
 import { readExt4 } from "../../src/image/debugfs.ts";
 import { ext4BlocksInUse, makeExt4, makeSparse, type Ext4Options } from "../../src/image/ext4.ts";
+import { FIRST_BOOT_BYTES, FIRST_BOOT_FILE, firstBootFile } from "../../src/config/first-boot.ts";
+import { findFatFile } from "../../src/flash/fat-file.ts";
+import { imageSettings } from "../../src/flash/settings-patch.ts";
 import { fatBlocksInUse, listFat, makeFat, readFatText, type FileSource } from "../../src/image/fat.ts";
 import { diskIdentity } from "../../src/image/identity.ts";
 import { layOut } from "../../src/image/layout.ts";
@@ -130,6 +133,23 @@ describe("makeFat", () => {
       expect(await readFatText(tools, one, 0, "overlays/deep/disable-wifi.dtbo")).toBe("overlay");
       await new Promise((resolve) => setTimeout(resolve, 2100));
       expect(await digestFile(await make("two.img"))).toBe(await digestFile(one));
+    });
+  });
+
+  it("writes one file first, whole and at the beginning, where a flash finds it", async () => {
+    await inScratch(async (dir) => {
+      const file = join(dir, "first.img");
+      const text = firstBootFile({ hostname: "arm", takes: ["hostname"] });
+      const all = new Map<string, FileSource>([...files, [FIRST_BOOT_FILE, { text }]]);
+      const size = 256 * MIB;
+      await makeFat(tools, { file, size, label: "BOOT", serial: "0A1F-CAFE", files: all, first: FIRST_BOOT_FILE });
+      const head = Buffer.alloc(4 * MIB);
+      const image = await open(file, "r");
+      await image.read(head, 0, head.length, 0);
+      await image.close();
+      const found = findFatFile(head, FIRST_BOOT_FILE);
+      expect("ranges" in found && found.ranges.map(({ length }) => length)).toEqual([FIRST_BOOT_BYTES]);
+      expect(imageSettings(head)).toEqual({ hostname: "arm", takes: ["hostname"] });
     });
   });
 

@@ -32,6 +32,7 @@ import {
   RELEASE_ROW,
   type BundledNodes,
 } from "./bundle-nodes.ts";
+import { firstBootSettings } from "./first-boot.ts";
 import { checkBoardKernel } from "./kernel-verdict.ts";
 import { rememberTools } from "../tools.ts";
 import { LOCK_STEP, lockedPackages, type LockChange } from "./lock.ts";
@@ -117,9 +118,9 @@ export async function buildImage(context: Context, project: Project, options: Bu
   throwIfAny(checkImports(scanned, await readPythonModules(contents)));
 
   const release = await makeRelease(context, project, { scanned, bundles }, run);
-  const boot = planBoot(project, contents);
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
+  const boot = planBoot(project, contents, await firstBootSettings(project, layers, contents));
   const kernelOutput = await checkBoardKernel(context, { board, contents, layers, cmdline: boot.cmdline, run });
   const root = await layerRoot(context, project, {
     packages,

@@ -1,21 +1,8 @@
 import type { FileFact } from "../facts.ts";
 import type { Signer } from "../model.ts";
+import { KEY_TYPES, readPublicKeys } from "../public-keys.ts";
 import type { Report } from "../report.ts";
 import { quote } from "../values.ts";
-
-/** Key types that OpenSSH of trixie (10.0) accepts, see sshd_config(5), PubkeyAcceptedAlgorithms. ssh-dss is gone. */
-const KEY_TYPES: ReadonlySet<string> = new Set([
-  "ssh-ed25519",
-  "ecdsa-sha2-nistp256",
-  "ecdsa-sha2-nistp384",
-  "ecdsa-sha2-nistp521",
-  "ssh-rsa",
-  "sk-ssh-ed25519@openssh.com",
-  "sk-ecdsa-sha2-nistp256@openssh.com",
-]);
-
-/** The ways private keys begin: PEM and OpenSSH (RFC 7468), and PuTTY's own format. */
-const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|^PuTTY-User-Key-File-\d/m;
 
 /** The key type of signers: short, the same bytes for the same content, and what OpenSSH makes by default. */
 const SIGNER_TYPES: ReadonlySet<string> = new Set(["ssh-ed25519"]);
@@ -86,31 +73,19 @@ function readKeys(
 }
 
 function publicKeys(text: string, source: string, { path, types, report }: KeyList): readonly string[] {
-  if (PRIVATE_KEY.test(text)) {
+  const read = readPublicKeys(text, types);
+  if (read.kind === "keys") return read.keys;
+  if (read.kind === "private") {
     const what = `${source} holds a PRIVATE key: it must never leave your machine, and above all not go into an image`;
     const hint = "name the public key, which ends in .pub; if the private one was ever shared, make a new pair";
     report.error("RTK_CONFIG_PRIVATE_KEY", path, what, hint);
     return [];
   }
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const keys = lines.filter((line) => line !== "" && !line.startsWith("#"));
-  const wrong = lines.findIndex((line) => keys.includes(line) && !isPublicKey(line, types));
-  if (keys.length > 0 && wrong === -1) return keys;
   const kind = types === SIGNER_TYPES ? "an ed25519 public key" : "a public key that OpenSSH accepts";
-  const what = keys.length === 0 ? `${source} holds no key` : `${source} is not ${kind}`;
-  const line = keys.length > 0 && lines.length > 2 ? ` (line ${wrong + 1})` : "";
+  const what = read.kind === "none" ? `${source} holds no key` : `${source} is not ${kind}`;
+  const line = read.kind === "wrong" && read.line !== null ? ` (line ${read.line})` : "";
   const shown = [...types].slice(0, 2).join(", ");
   const hint = `each line is a type (${shown}${types.size > 2 ? ", …" : ""}), the key, and a comment`;
   report.error("RTK_CONFIG_KEY", path, `${what}${line}`, hint);
   return [];
-}
-
-/** Whether a line is `type base64 comment`, the base64 decodes, and says the same type (RFC 4253 6.6). */
-function isPublicKey(line: string, types: ReadonlySet<string>): boolean {
-  const [type = "", encoded = ""] = line.split(/\s+/);
-  if (!types.has(type) || !/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return false;
-  const blob = Buffer.from(encoded, "base64");
-  if (blob.length < 4 || blob.toString("base64") !== encoded) return false;
-  const length = blob.readUInt32BE(0);
-  return blob.length > 4 + length && blob.subarray(4, 4 + length).toString("latin1") === type;
 }
