@@ -11,10 +11,10 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Text for the program's standard input; without it standard input is empty. */
   readonly input?: string;
-  /** A stream for the program's standard input, in place of `input`. */
-  readonly stdin?: Readable;
-  /** Where standard output goes as it comes; without it it is returned. */
-  readonly stdout?: Writable;
+  /** A stream or an open file descriptor for the program's standard input, in place of `input`. */
+  readonly stdin?: Readable | number;
+  /** Where standard output goes as it comes, a stream or an open file descriptor; without it it is returned. */
+  readonly stdout?: Writable | number;
   /** Called for every line of standard output (progress), which is returned too. */
   readonly onStdoutLine?: (line: string) => void;
   /** Called for every line of standard error (progress). */
@@ -40,24 +40,28 @@ export interface ExecResult {
 export async function exec(file: string, args: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
   options.signal?.throwIfAborted();
   const [program, words] = dyingWithUs("KILL", file, args);
+  // execa takes any open descriptor, and has types for three.
   const child = execa(program, words, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.input === undefined && options.stdin === undefined ? { stdin: "ignore" as const } : {}),
-    ...(options.stdin === undefined ? {} : { stdin: "pipe" as const }),
+    ...(options.stdin === undefined
+      ? {}
+      : { stdin: typeof options.stdin === "number" ? (options.stdin as 0) : ("pipe" as const) }),
+    ...(typeof options.stdout === "number" ? { stdout: options.stdout as 1 } : {}),
     buffer: { stdout: options.stdout === undefined, stderr: true },
     killSignal: options.killSignal ?? "SIGTERM",
     stripFinalNewline: false,
   });
-  if (options.stdin !== undefined && child.stdin !== null) {
+  if (typeof options.stdin === "object" && child.stdin !== null) {
     // A program that stops reading early reports why through its exit status, not through our broken pipe.
     child.stdin.on("error", () => undefined);
     options.stdin.on("error", (error) => child.stdin?.destroy(error));
     options.stdin.pipe(child.stdin);
   }
-  if (options.stdout !== undefined) child.stdout?.pipe(options.stdout);
+  if (typeof options.stdout === "object") child.stdout?.pipe(options.stdout);
   if (options.onStdoutLine !== undefined) forEachLine(child.stdout, options.onStdoutLine);
   if (options.onStderrLine !== undefined) forEachLine(child.stderr, options.onStderrLine);
   try {

@@ -1,0 +1,138 @@
+import { createHash } from "node:crypto";
+import { RtkitError } from "../core/errors.ts";
+import { formatSize } from "../core/units.ts";
+import type { DiskWriter } from "./disk-writer.ts";
+import { HEAD_BYTES, inPieces, type CheckedExtent, type Extent } from "./extents.ts";
+import type { Piece } from "./image.ts";
+import { SUM_BYTES } from "./ledger.ts";
+
+/**
+ * One disk on the way to an image, in an order that leaves it bootable or refused at every moment: its first sector is
+ * wiped before anything else, and gets its bytes after everything else is on the disk, synced and verified. A power cut in
+ * between leaves a disk without a partition table, that no firmware starts from.
+ */
+export class Card {
+  readonly #writer: DiskWriter;
+
+  constructor(writer: DiskWriter) {
+    this.#writer = writer;
+  }
+
+  /**
+   * Makes the disk one that nothing starts from, and holes of the image zeros, so that nothing of what was there shows
+   * through. `imageSize` in bytes where it is known. Throws RTK_FLASH_TOO_SMALL before anything is changed.
+   */
+  async prepare(imageSize: number | undefined, holes: readonly Extent[]): Promise<void> {
+    const { block, size } = this.#writer.disk;
+    if (imageSize !== undefined && imageSize > size) throw this.#tooSmall(imageSize);
+    await this.#writer.write(0, Buffer.alloc(block));
+    await this.#writer.sync();
+    // The old partition table's second half, and its copy at the end (UEFI, 5.3.1).
+    const head = Math.min(HEAD_BYTES, size);
+    await this.#writer.clear({ offset: block, length: head - block });
+    await this.#writer.clear({ offset: size - head, length: head });
+    for (const hole of holes) await this.#clear(hole);
+    await this.#writer.sync();
+  }
+
+  /** Writes a piece behind the head; its buffer must not change before. Throws RTK_FLASH_TOO_SMALL. */
+  async write({ offset, bytes, buffer }: Piece): Promise<void> {
+    const sectors = this.#padded(bytes.length);
+    if (offset + sectors > this.#writer.disk.size) throw this.#tooSmall(offset + bytes.length);
+    // Only an image's last piece is no whole number of sectors.
+    buffer.fill(0, bytes.length, sectors);
+    await this.#writer.write(offset, buffer.subarray(0, sectors));
+  }
+
+  /** Resolves when all that was written is on the disk. */
+  async sync(): Promise<void> {
+    await this.#writer.sync();
+  }
+
+  /**
+   * Reads ranges from the disk itself and throws RTK_FLASH_MISMATCH, with the place, at the first that is not as written.
+   * `sums`: the CRC-32 of each part that can be named; `onRead` hears how many bytes were read so far.
+   */
+  async verify(
+    extents: readonly CheckedExtent[],
+    sums: ReadonlyMap<number, number>,
+    onRead: (bytes: number) => void = () => undefined,
+  ): Promise<void> {
+    let before = 0;
+    for (const extent of extents) {
+      const read = await this.#writer.hash(extent, (bytes) => onRead(before + bytes));
+      if (read !== extent.sha256) throw this.#mismatch(await this.#badPart(extent, sums));
+      before += extent.length;
+    }
+  }
+
+  /** Writes the head, its first sector last; from then on the disk is bootable. One that lies about that sector is not. */
+  async finish(head: Buffer, verify: boolean): Promise<void> {
+    const { block } = this.#writer.disk;
+    const padded = Buffer.concat([head, Buffer.alloc(this.#padded(head.length) - head.length)]);
+    const parts = [
+      { offset: block, bytes: padded.subarray(block) },
+      { offset: 0, bytes: padded.subarray(0, block) },
+    ].filter(({ bytes }) => bytes.length > 0);
+    try {
+      for (const { offset, bytes } of parts) {
+        await this.#writer.write(offset, bytes);
+        await this.#writer.sync();
+        if (verify) await this.verify([{ offset, length: bytes.length, sha256: sha256(bytes) }], new Map());
+      }
+    } catch (error) {
+      // The first error tells more than that this failed too.
+      await this.#writer.write(0, Buffer.alloc(block)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+  }
+
+  async #clear(hole: Extent): Promise<void> {
+    // A disk that forgets a range may still show it: only one that shows zeros is believed.
+    if ((await this.#writer.discard(hole)) && (await this.#writer.glance(hole))) return;
+    await this.#writer.clear(hole);
+  }
+
+  #padded(bytes: number): number {
+    const { block } = this.#writer.disk;
+    return Math.ceil(bytes / block) * block;
+  }
+
+  async #badPart(extent: Extent, sums: ReadonlyMap<number, number>): Promise<Extent> {
+    for (const { offset, length } of inPieces([extent])) {
+      for (const [index, sum] of (await this.#writer.sums({ offset, length })).entries()) {
+        const start = offset + index * SUM_BYTES;
+        if (sums.get(start) !== sum) return { offset: start, length: Math.min(SUM_BYTES, offset + length - start) };
+      }
+    }
+    return extent;
+  }
+
+  #mismatch({ offset, length }: Extent): RtkitError {
+    const { path } = this.#writer;
+    return new RtkitError(
+      "RTK_FLASH_MISMATCH",
+      `${path} does not hold what was written: bytes ${offset} to ${offset + length - 1} (at ${formatSize(offset)}) are others`,
+      {
+        hint: "the card is broken, or has less room than it claims, or its reader is bad: nothing starts from it; use another",
+      },
+    );
+  }
+
+  #tooSmall(imageBytes: number): RtkitError {
+    const { path, disk } = this.#writer;
+    return new RtkitError(
+      "RTK_FLASH_TOO_SMALL",
+      `${path} has ${disk.size} bytes (${formatSize(disk.size)}), the image ${imageBytes} (${formatSize(imageBytes)}) or more`,
+      { hint: "use a larger card" },
+    );
+  }
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}

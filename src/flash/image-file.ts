@@ -1,0 +1,62 @@
+import type { FileHandle } from "node:fs/promises";
+import { basename } from "node:path";
+import type { Buffers } from "./buffers.ts";
+import { countBytes, inPieces, type Extent } from "./extents.ts";
+import { damaged } from "./image-failures.ts";
+import type { ImageSource, Piece } from "./image.ts";
+
+/** An image as it lies on the disk: what is not wanted of it is not read. */
+export class ImageFile implements ImageSource {
+  readonly name: string;
+  readonly size: number;
+  readonly #path: string;
+  readonly #file: FileHandle;
+  #read = 0;
+  #wanted = Infinity;
+
+  constructor(path: string, size: number, file: FileHandle) {
+    this.name = basename(path);
+    this.size = size;
+    this.#path = path;
+    this.#file = file;
+  }
+
+  async head(bytes: number): Promise<Buffer> {
+    const head = Buffer.alloc(Math.min(bytes, this.size));
+    await this.#fill(head, 0);
+    return head;
+  }
+
+  async *pieces(extents: readonly Extent[], buffers: Buffers): AsyncGenerator<Piece> {
+    const within = extents.map(({ offset, length }) => {
+      if (length !== Infinity && offset + length > this.size) {
+        throw damaged(this.#path, new Error(`it ends at byte ${this.size}`));
+      }
+      return { offset, length: Math.min(length, this.size - offset) };
+    });
+    this.#wanted = countBytes(within);
+    for (const { offset, length } of inPieces(within)) {
+      const buffer = await buffers.take();
+      const bytes = buffer.subarray(0, length);
+      await this.#fill(bytes, offset);
+      this.#read += length;
+      yield { offset, bytes, buffer };
+    }
+  }
+
+  progress(): number {
+    return this.#read / this.#wanted;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async #fill(bytes: Buffer, offset: number): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      const { bytesRead } = await this.#file.read(bytes, at, bytes.length - at, offset + at);
+      if (bytesRead === 0) throw damaged(this.#path, new Error(`it ends at byte ${offset + at}`));
+      at += bytesRead;
+    }
+  }
+}
