@@ -53,7 +53,7 @@ function describe(built: BuildResult, project: Project): string {
   const next = [
     ["boot these bytes in QEMU", commandFor("run", project)],
     ["see what is in it", `${self()} inspect ${path}`],
-    ...(card ? [["write it to a card (Debian package bmap-tools)", `sudo bmaptool copy ${path} /dev/sdX`]] : []),
+    ...(card ? [["write it to a card, which is asked for", commandFor("flash", project)]] : []),
   ];
   return [
     ...(built.cached ? [] : [renderKernelTable(kernel), ""]),

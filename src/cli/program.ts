@@ -6,6 +6,7 @@ import { boardsCommand } from "./boards.ts";
 import { buildCommand } from "./build.ts";
 import { deployCommand } from "./deploy.ts";
 import { discoverCommand } from "./discover.ts";
+import { flashCommand } from "./flash.ts";
 import { initCommand } from "./init.ts";
 import { inspectCommand } from "./inspect.ts";
 import { kernelCommand } from "./kernel.ts";
@@ -23,6 +24,7 @@ const COMMANDS: readonly CommandMaker[] = [
   buildCommand,
   updateCommand,
   runImageCommand,
+  flashCommand,
   deployCommand,
   rollbackCommand,
   statusCommand,

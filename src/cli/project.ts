@@ -17,9 +17,14 @@ export function self(): string {
 }
 
 /** A command for a project, as it can be pasted where this one was called. */
-export function commandFor(command: "build" | "run", { dir, board }: Project): string {
+export function commandFor(command: "build" | "flash" | "run", { dir, board }: Project): string {
   const where = relative(process.cwd(), dir);
   return shellQuote([self(), command, ...(where === "" ? [] : ["--project", where]), "--board", board.name]);
+}
+
+/** The image that the last build made; whether it is there is another question. */
+export function imageOf({ dir, name, board }: Project): string {
+  return join(dir, "out", board.name, `${name}-${board.name}.img`);
 }
 
 /** What commands that read the project file pass to loadProject. */

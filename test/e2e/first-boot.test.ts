@@ -1,10 +1,13 @@
 import { execa } from "execa";
-import { cp, open, readFile, writeFile } from "node:fs/promises";
+import { cp, open, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FIRST_BOOT_FILE } from "../../src/config/first-boot.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { makeKeyPair } from "../../src/core/ssh-keys.ts";
+import { imageFacts } from "../../src/cli/flash/image-facts.ts";
+import { flash } from "../../src/flash/flash.ts";
+import { openImage } from "../../src/flash/open-image.ts";
 import { findFatFile } from "../../src/flash/fat-file.ts";
 import { wifiPsk, type FirstBootSettings } from "../../src/flash/first-boot.ts";
 import { imageSettings, SETTINGS_HEAD_BYTES, settingsPatch } from "../../src/flash/settings-patch.ts";
@@ -45,7 +48,7 @@ describe("a card with settings for the first boot", () => {
   beforeAll(async () => {
     await makeProject(project);
     const { image } = await rtkitResult<Built>(["build", "--project", project, "--board", BOARD]);
-    await flash(image.path, card, settings);
+    await flashCard(image.path, card, settings);
     board = await bootBoard(project, BOARD, "ssh", { disk: card });
     state = await board.ask(STATE);
   });
@@ -127,14 +130,17 @@ async function makeProject(project: string): Promise<void> {
   await writeFile(join(project, "rtkit.yaml"), text.replace("image:\n", image));
 }
 
-/** What `rtkit flash` writes: the image with the settings' bytes in place of its own. */
-async function flash(image: string, card: string, settings: FirstBootSettings): Promise<void> {
-  await execa("cp", ["--sparse=always", image, card]);
-  const file = await open(card, "r+");
-  for (const { offset, bytes } of settingsPatch(await readHead(image), settings)) {
-    await file.write(bytes, 0, bytes.length, offset);
-  }
-  await file.close();
+/** Flashes a file as a card that is larger than the image. */
+async function flashCard(path: string, card: string, settings: FirstBootSettings): Promise<void> {
+  await writeFile(card, "");
+  await truncate(card, 3 * 1024 ** 3);
+  const { signal } = new AbortController();
+  const { map } = await imageFacts(path, (message) => expect.fail(message));
+  const image = await openImage({ path, stdin: 0, signal });
+  const patches = settingsPatch(await image.head(SETTINGS_HEAD_BYTES), settings);
+  const progress = { begin: () => undefined, at: () => undefined };
+  const flashed = await flash({ image, map, patches, verify: true, signal }, [{ path: card, progress }]);
+  expect(flashed).toMatchObject([{ verified: true, error: undefined }]);
 }
 
 async function readHead(image: string): Promise<Buffer> {

@@ -1,9 +1,9 @@
-import { createInterface } from "node:readline/promises";
 import { usageError } from "../../core/errors.ts";
 import { formatAddress, type Address } from "../../deploy/address.ts";
 import { removeFromBoard, type SystemChange } from "../../deploy/bootstrap.ts";
 import { withConnections } from "../../deploy/connect-all.ts";
 import type { Context } from "../../pipeline/step.ts";
+import { askOnTerminal, type Ask } from "../ask.ts";
 import type { CommandResult } from "../session.ts";
 import {
   addressesFor,
@@ -28,7 +28,7 @@ export async function removeBoards(
 ): Promise<CommandResult> {
   const addresses = await addressesFor(context, targets, options);
   const settings = sshSettings(options);
-  if (options.yes !== true && !(await isMeant(addresses, settings.ask, context.signal))) {
+  if (options.yes !== true && !(await isMeant(addresses, settings.ask ? askOnTerminal(context.signal) : undefined))) {
     return { result: { targets: [] }, text: "nothing was removed", status: 1 };
   }
   const connecting = { settings, concurrency: DEFAULT_CONCURRENCY, signal: context.signal };
@@ -47,20 +47,15 @@ export async function removeBoards(
 }
 
 /** Asks whoever is at the terminal. Throws RTK_DEPLOY_REMOVE_YES when there is nobody. */
-async function isMeant(addresses: readonly Address[], ask: boolean, signal: AbortSignal): Promise<boolean> {
+async function isMeant(addresses: readonly Address[], ask: Ask | undefined): Promise<boolean> {
   const boards = addresses.map(formatAddress).join(", ");
-  if (!ask) {
+  if (ask === undefined) {
     throw usageError("RTK_DEPLOY_REMOVE_YES", `--remove takes nodes and rtkit's programs away from ${boards}`, {
       hint: "if that is meant, add --yes",
     });
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const question = `Stop the nodes of ${boards} and remove them, their releases and rtkit's programs? [y/N] `;
-    return /^y(?:es)?$/i.test((await terminal.question(question, { signal })).trim());
-  } finally {
-    terminal.close();
-  }
+  const question = `Stop the nodes of ${boards} and remove them, their releases and rtkit's programs? [y/N] `;
+  return /^y(?:es)?$/i.test((await ask(question)).trim());
 }
 
 function resultOf(board: Outcome<SystemChange>): object {

@@ -1,6 +1,5 @@
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { loadProject } from "../../config/load.ts";
-import type { Project } from "../../config/model.ts";
 import { usageError } from "../../core/errors.ts";
 import { shellQuote } from "../../core/exec.ts";
 import { formatMs } from "../../core/units.ts";
@@ -16,7 +15,7 @@ import { machineSize, timeoutSeconds } from "../../emulate/settings.ts";
 import { kernelFromImage } from "../../image/kernel-from-image.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context } from "../../pipeline/step.ts";
-import { commandFor, loadOptions, warn } from "../project.ts";
+import { commandFor, imageOf, loadOptions, warn } from "../project.ts";
 import type { CommandResult, GlobalOptions } from "../session.ts";
 import { readingTools } from "../tools.ts";
 
@@ -67,10 +66,6 @@ export async function runImage(context: Context, options: RunImageOptions): Prom
   const what = options.until === "ready" ? "ready" : "ssh";
   const machine = await showAsStep(context, BOOT.name, () => runDetached(run, { what, timeoutSeconds: timeout }));
   return { result: { board: board.name, ...machine }, text: farewell(what, machine, disk) };
-}
-
-function imageOf({ dir, name, board }: Project): string {
-  return join(dir, "out", board.name, `${name}-${board.name}.img`);
 }
 
 function greeting(board: string, machine: RunningMachine, disk: Disk): string {

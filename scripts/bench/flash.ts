@@ -1,0 +1,142 @@
+// Prints how long `rtkit flash` takes beside dd and bmaptool, with the same image and the same loop device, whose file is
+// made anew, full of old bytes, before each run; and what memory each takes at most. As root. Arguments: an image that has
+// its block map beside it (default: examples/arm for rpi4, which is built when it is not there).
+import { execa } from "execa";
+import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { exec } from "../../src/core/exec.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { formatSize } from "../../src/core/units.ts";
+import { median, printTable } from "./table.ts";
+
+/** Runs of each way; the table has the ones in the middle. */
+const RUNS = 5;
+
+const rtkit = join(rtkitRoot, "bin", "rtkit");
+
+/** A way to write an image, as words of a command. */
+interface Way {
+  readonly name: string;
+  readonly words: (image: string, device: string) => readonly string[];
+}
+
+const flash =
+  (...more: readonly string[]): Way["words"] =>
+  (image, device) => [
+    rtkit,
+    "flash",
+    image,
+    "--device",
+    device,
+    "--i-mean",
+    device,
+    "--yes",
+    "--no-host-key",
+    "--json",
+    ...more,
+  ];
+
+const BMAPTOOL = "bmaptool copy";
+
+const WAYS: readonly Way[] = [
+  {
+    name: "dd conv=fsync bs=4M",
+    words: (image, device) => ["dd", `if=${image}`, `of=${device}`, "bs=4M", "conv=fsync", "status=none"],
+  },
+  { name: BMAPTOOL, words: (image, device) => ["bmaptool", "--quiet", "copy", image, device] },
+  { name: "rtkit flash --no-verify", words: flash("--no-verify") },
+  { name: "rtkit flash", words: flash() },
+];
+
+/** What a run took: seconds, and bytes of memory at the most, all its processes together. */
+interface Took {
+  readonly seconds: number;
+  readonly memory: number;
+}
+
+const image = process.argv[2] ?? (await exampleImage());
+const scratch = await mkdtemp(join(tmpdir(), "rtkit-bench-flash-"));
+try {
+  const took = new Map(WAYS.map(({ name }) => [name, [] as Took[]]));
+  for (let run = 0; run < RUNS; run += 1) {
+    for (const { name, words } of WAYS) {
+      process.stderr.write(`${name} (${run + 1} of ${RUNS})\n`);
+      took.get(name)?.push(await measure(image, words));
+    }
+  }
+  const seconds = (name: string): number => median((took.get(name) ?? []).map((one) => one.seconds));
+  printTable(`${formatSize((await stat(image)).size)} image`, [
+    ["", "seconds", "to bmaptool", "memory"],
+    ...WAYS.map(({ name }) => [
+      name,
+      seconds(name).toFixed(2),
+      (seconds(name) / seconds(BMAPTOOL)).toFixed(2),
+      formatSize(Math.max(...(took.get(name) ?? []).map(({ memory }) => memory))),
+    ]),
+  ]);
+} finally {
+  await rm(scratch, { recursive: true });
+}
+
+async function exampleImage(): Promise<string> {
+  const project = join(rtkitRoot, "examples", "arm");
+  await exec(rtkit, ["build", "--project", project, "--board", "rpi4"]);
+  return join(project, "out", "rpi4", "arm-rpi4.img");
+}
+
+async function measure(source: string, words: Way["words"]): Promise<Took> {
+  const card = join(scratch, "card");
+  const { size } = await stat(source);
+  await oldCard(card, size + 64 * 1024 ** 2);
+  const { stdout } = await exec("losetup", ["--find", "--show", card]);
+  const device = stdout.trim();
+  try {
+    const [program = "", ...args] = words(source, device);
+    const started = performance.now();
+    const running = execa(program, args, { detached: true, stdin: "ignore" });
+    const memory = watchMemory(running.pid ?? 0);
+    await running;
+    return { seconds: (performance.now() - started) / 1000, memory: await memory() };
+  } finally {
+    await exec("losetup", ["--detach", device]);
+    await rm(card);
+  }
+}
+
+/** A file whose every block is on the disk and holds old bytes. */
+async function oldCard(path: string, size: number): Promise<void> {
+  const file = await open(path, "w");
+  const old = Buffer.alloc(4 * 1024 ** 2, 0x5a);
+  for (let at = 0; at < size; at += old.length) await file.write(old);
+  await file.sync();
+  await file.close();
+}
+
+/** Looks at the memory of a session's processes (PSS: what they share counts once) until it is asked for the most. */
+function watchMemory(session: number): () => Promise<number> {
+  let most = 0;
+  const done = new AbortController();
+  const watching = (async (): Promise<void> => {
+    while (!done.signal.aborted) {
+      const { stdout } = await execa("ps", ["--sid", `${session}`, "-o", "pid="], { reject: false });
+      const sizes = await Promise.all(stdout.split("\n").map(async (pid) => proportionalSize(pid.trim())));
+      most = Math.max(
+        most,
+        sizes.reduce((sum, bytes) => sum + bytes, 0),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  })();
+  return async () => {
+    done.abort();
+    await watching;
+    return most;
+  };
+}
+
+/** Pss of /proc/PID/smaps_rollup, in bytes; 0 of a process that has ended. */
+async function proportionalSize(pid: string): Promise<number> {
+  const { stdout } = await execa("cat", [`/proc/${pid}/smaps_rollup`], { reject: false });
+  return 1024 * Number(/^Pss:\s+(\d+) kB$/m.exec(stdout)?.[1] ?? 0);
+}
