@@ -30,16 +30,18 @@ take_part() {
     take_bytes "$1" "$2"
 }
 
-# Empty for an order without a record.
-sent=''
-
 # What comes with an order, into $sent/record and $sent/record.sig. Called before take_turn: a sender that stops in the
 # middle keeps nobody waiting.
 take_record() {
     read_line
+    keep_sent
+}
+
+# The same, when its first line was read.
+keep_sent() {
     [ "$word" = RECORD ] || refuse "what was sent is no record"
     sent=$(mktemp -d "$root/run/rtnodectl.XXXXXX")
-    trap 'rm -rf "$sent"' EXIT
+    trap clean_up EXIT
     take_part "$first" "$sent/record"
     read_line
     if [ "$word" = SIGNATURE ]; then
@@ -157,6 +159,11 @@ put_record() {
     else
         printf null
     fi
+    put_signed
+}
+
+# Which records it takes.
+put_signed() {
     if is_signed; then printf ',"signed":true'; else printf ',"signed":false'; fi
     if read_newest; then printf ',"newestRecord":%s' "$newest_time"; else printf ',"newestRecord":null'; fi
 }

@@ -74,12 +74,16 @@ forget_pending() {
     systemctl stop rtnode-revert.timer 2>/dev/null || :
 }
 
+need_seconds() {
+    case $1 in
+    '' | *[!0-9]* | ?????* | 0*) usage ;;
+    esac
+}
+
 activate() {
     id=$1 seconds=$2
     need_id "$id"
-    case $seconds in
-    '' | *[!0-9]* | ?????* | 0*) usage ;;
-    esac
+    need_seconds "$seconds"
     take_turn
     [ -d "$releases/$id" ] || refuse "$id is not here; send it first"
     read_pending
@@ -89,6 +93,8 @@ activate() {
     stage_record "$id"
     stop_watching
     rm -f "$went_back"
+    # A link that breaks from here on leaves nothing half done.
+    trap '' HUP INT TERM PIPE
     # Before anything changes: from here on a power cut, too, leads back.
     who="${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)"
     {
