@@ -215,13 +215,14 @@ check_files() {
     0: | 1:?*) ;;
     *) refuse "$verb: the files could not be checked" ;;
     esac
+    [ -n "$bad" ] || return 0
     for name in $(printf '%s' "$bad" | sed 's/: FAILED.*//'); do
         digest=$(sed -n "s|  $name\$||p" "$sums")
         case $came in *" $digest "*) refuse "$verb: a file is not as the list says: $name" ;; esac
         printf '%s\n' "$digest" >>"$damaged"
         complain "$verb: $name is damaged on this board; deploy again, and it is sent"
     done
-    [ -z "$bad" ] || exit 1
+    exit 1
 }
 
 # Word size, byte order and machine of an executable (elf(5)); nothing when it is none.
@@ -256,9 +257,12 @@ name_kind() {
 
 # Older releases are told by their time: one that comes is the newest, also when the clock says 1970.
 be_newest() {
-    latest=$(stat -c %Y -- "$releases"/* 2>/dev/null | sort -n | tail -n 1)
+    latest=0
+    for time in $(stat -c %Y -- "$releases"/* 2>/dev/null); do
+        [ "$time" -le "$latest" ] || latest=$time
+    done
     now=$(date +%s)
-    [ -z "$latest" ] || [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new" "$sums"
+    [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new" "$sums"
 }
 
 # What is left of it when it ends in the middle.
@@ -276,7 +280,7 @@ begin_release() {
     trap clean_up EXIT
     # The link that broke: without them the shell would end before the line above.
     trap 'exit 1' HUP INT TERM PIPE
-    rm -rf "$new" 2>/dev/null || :
+    if [ -e "$new" ] || [ -L "$new" ]; then rm -rf "$new" 2>/dev/null || :; fi
     { mkdir -p "$releases" && mkdir "$new" "$new/nodes"; } || refuse "$verb: $releases cannot be written"
 }
 
