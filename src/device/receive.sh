@@ -57,11 +57,10 @@ need_size() {
     esac
 }
 
-# Copies exactly this many bytes of standard input to a file.
+# Copies this many bytes of standard input to a file; fewer when the connection ends, which the next read_line says.
 take_bytes() {
     need_size "$1"
     head -c "$1" >"$2" || refuse "$verb: ${2##*/} cannot be written; is the disk full?"
-    [ "$(stat -c %s "$2")" -eq "$1" ] || refuse "$verb: the connection ended in the middle"
 }
 
 # KiB that a file of so many bytes takes, with its part of a folder.
@@ -88,12 +87,23 @@ find_room() {
 check_list() {
     [ "$(digest_of "$sums")" = "$1" ] || refuse "$verb: the list of files is not that of $1"
     line='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
-    if ! all_lines_fit "$line" "$sums" || ! grep -aq '  manifest\.json$' "$sums"; then
+    read_text "$sums"
+    # Its last line ends, too.
+    if ! all_lines_fit "$line" "$sums" || [ "${#had}" -ne "$first" ]; then
         refuse "$verb: the list of files names what does not belong into a release"
     fi
-    [ "$(cut -c 67- "$sums" | sort -u | wc -l)" -eq "$(wc -l <"$sums")" ] ||
-        refuse "$verb: the list of files names a file twice"
-    list=$(cat "$sums")
+    names=$newline
+    list=${had%"$newline"}
+    IFS=$newline
+    for line in $list; do
+        case $names in *"$newline${line#*  }$newline"*) refuse "$verb: the list of files names a file twice" ;; esac
+        names=$names${line#*  }$newline
+    done
+    unset IFS
+    case $names in
+    *"${newline}manifest.json$newline"*) ;;
+    *) refuse "$verb: the list of files names what does not belong into a release: no manifest" ;;
+    esac
 }
 
 # Gives one file another name. Linked, unless only one of the two is executable: a mode belongs to all names of a file.
@@ -189,7 +199,8 @@ take_files() {
     read_line
     if [ "$word" = ALL ]; then
         need_size "$first"
-        find_room "$(kib_of "$first")"
+        kib=$(kib_of "$first")
+        [ "$kib" -le "$room" ] || find_room "$kib"
         read_line
     fi
     while [ "$word" = BLOB ]; do

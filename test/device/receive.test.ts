@@ -196,8 +196,13 @@ describe("faulty and hostile streams leave nothing", () => {
     await refused(listed, stream(listed), "does not belong into a release");
   });
 
-  test("a list that names nothing, no manifest, or a file twice", async () => {
-    const lists = ["", `${sha256("x")}  nodes/a.conf\n`, `${SECOND.sums}${sha256("x")}  nodes/imu.conf\n`];
+  test("a list that names nothing, no manifest, or a file twice, or does not end", async () => {
+    const lists = [
+      "",
+      SECOND.sums.trimEnd(),
+      `${sha256("x")}  nodes/a.conf\n`,
+      `${SECOND.sums}${sha256("x")}  nodes/imu.conf\n`,
+    ];
     for (const sums of lists) {
       const made = { ...SECOND, sums, id: sha256(sums) };
       const { status, stderr } = await receive(made);
