@@ -86,10 +86,10 @@ find_room() {
 # The list may name manifest.json and files of nodes, each once, and nothing else.
 check_list() {
     [ "$(digest_of "$sums")" = "$1" ] || refuse "$verb: the list of files is not that of $1"
-    line='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
     read_text "$sums"
+    lines='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
     # Its last line ends, too.
-    if ! all_lines_fit "$line" "$sums" || [ "${#had}" -ne "$first" ]; then
+    if ! all_lines_fit "$lines" "$sums" || [ "${#had}" -ne "$first" ]; then
         refuse "$verb: the list of files names what does not belong into a release"
     fi
     names=$newline
