@@ -251,7 +251,7 @@ export function answerOf(address: Address, { status, stdout, stderr }: ExecEnd):
   }
   if (status === 2) {
     throw new RtkitError("RTK_DEPLOY_BOARD_OLD", `the rtnodectl of ${board} does not know this command`, {
-      hint: "its image is older than this rtkit: build and write it anew",
+      hint: "its image is older than this rtkit: build and write it anew; other systems: rtkit deploy --bootstrap",
     });
   }
   throw new RtkitError("RTK_DEPLOY_REFUSED", `${board} refused: ${said(stderr)}`, {
