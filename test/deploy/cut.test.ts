@@ -16,15 +16,15 @@ const RUN = `sh '${join(rtkitRoot, "src/device/rtnodectl")}' \${SSH_ORIGINAL_COM
 const CUTS = {
   before: 'kill -9 "$PPID"; exit 1',
   "in the middle of": `{ head -c 30; kill -9 "$PPID"; } | ${RUN}; exit 1`,
-  "in the middle of the files of": `{ head -c 450; kill -9 "$PPID"; } | ${RUN}; exit 1`,
-  "at the last word of": `{ sed -u '/^END/{s/.*//;q}'; kill -9 "$PPID"; } | ${RUN}; exit 1`,
-  after: `${RUN} >/dev/null; kill -9 "$PPID"; exit 1`,
+  "in the middle of the files of": `{ dd bs=1 count=450 status=none; kill -9 "$PPID"; } | ${RUN}; exit 1`,
+  "at the end of the files of": `{ sed -u '/^END/q'; kill -9 "$PPID"; } | ${RUN}; exit 1`,
+  after: `${RUN}; kill -9 "$PPID"; exit 1`,
 };
 
 const COMMANDS = ["deploy", "status", "confirm"] as const;
 const cuts = COMMANDS.flatMap((command) =>
   Object.entries(CUTS)
-    .filter(([when]) => command === "deploy" || !/files|word/.test(when))
+    .filter(([when]) => command === "deploy" || !when.includes("files"))
     .map(([when, script]) => ({ command, when, script })),
 );
 
