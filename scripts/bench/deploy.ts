@@ -2,6 +2,7 @@
 // one changed node of ten. The boards are real sshds on this machine before the real rtnodectl, so that its CPUs do the work
 // of all of them too; their systemctl is a stand-in, so that a restart takes no time. Each deploy watches its nodes for a
 // second at least. Building is not in it: see bench:build.
+// With ten at once a hundred boards are ten waves of ten: what is to hold is that the time per board does not grow.
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -87,6 +88,7 @@ try {
       "boards",
       "seconds",
       `÷ ${FEW} boards`,
+      "per board",
       "nodes restarted after",
       "sent per board",
       "peak memory until then",
@@ -106,6 +108,7 @@ try {
         `${count}`,
         `${fleet.seconds.toFixed(1)} s`,
         (fleet.seconds / few).toPrecision(2),
+        `${(fleet.seconds / count).toFixed(2)} s`,
         `${median(results.map(({ activeSeconds }) => activeSeconds ?? Number.NaN)).toFixed(2)} s`,
         formatSize(median(results.map(({ sentBytes }) => sentBytes))),
         formatSize(fleet.peakBytes),

@@ -4,10 +4,9 @@ import { formatSize } from "../core/units.ts";
 import { formatAddress } from "./address.ts";
 import { SETTLE_MS, watchHealth } from "./health.ts";
 import type { Release } from "./release.ts";
+import { sendAndActivate, type Answer } from "./exchange.ts";
 import { graceAfter, takeBack } from "./interrupted.ts";
-import { activate, askBlobs, askStatus, confirm, lastLines, recentLines, revert, sendRelease } from "./rtnodectl.ts";
-import type { BoardStatus } from "./rtnodectl.ts";
-import type { SealedRecord } from "./record.ts";
+import { askStatus, confirm, lastLines, recentLines, revert } from "./rtnodectl.ts";
 import { sealFor, type Sealing } from "./seal.ts";
 import type { Connection } from "./transport.ts";
 import { activateInTurn } from "./turn.ts";
@@ -82,7 +81,7 @@ const LOG_LINES = 15;
 /**
  * Sends what a board lacks of a release, makes it active, and watches the nodes; then it stays, or the board goes back.
  * Throws {@link DeployFailure} around RTK_DEPLOY_UNHEALTHY when it went back, and around what {@link sealFor},
- * ./transport.ts and ./rtnodectl.ts throw. Run again, it does what is missing.
+ * ./transport.ts, ./exchange.ts and ./rtnodectl.ts throw. Run again, it does what is missing.
  */
 export async function deployRelease(
   connection: Connection,
@@ -90,50 +89,50 @@ export async function deployRelease(
   options: DeployOptions,
 ): Promise<Deployed> {
   const { progress, signal, leave } = options;
-  const [before, has] = await Promise.all([askStatus(connection), askBlobs(connection)]);
-  // Activated by a deploy that was cut off before it could confirm: only that is missing.
-  const resumed = before.release === release.id && before.pending === release.id;
-  if (before.release === release.id && !resumed) {
-    return { previous: before.previous, changed: false, sentBytes: 0, activeAt: null, log: [] };
-  }
   const grace = graceAfter(signal, leave);
-  let previous = resumed ? before.previous : before.release;
+  let previous: string | null = null;
   let sentBytes = 0;
-  let active = resumed;
+  let active = false;
   let activeAt: number | null = null;
-  const sealOf = async (status: BoardStatus): Promise<SealedRecord | undefined> =>
-    // A board that is older than records says nothing of signatures.
-    options.seal === undefined || status.signed === undefined
-      ? undefined
-      : sealFor(connection.address, status, options.seal);
-  let sealed: SealedRecord | undefined;
-  const order = async (now: BoardStatus | undefined): Promise<void> => {
-    // Another deploy came before this one: a record has to be newer than its.
-    if (now !== undefined) sealed = await sealOf(now);
-    // From here on the board may be on the new release, whatever we hear of it. Not interrupted: what comes after it would
-    // overtake it.
-    active = true;
+  const order = async (): Promise<Answer> => {
+    // From the last word on not interrupted: what comes after it would overtake it.
+    const cut = new AbortController();
+    const interrupt = (): void => void (active || cut.abort(signal.reason));
+    signal.addEventListener("abort", interrupt, { once: true });
     try {
-      const seconds = Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S;
-      await activate(connection, release.id, { seconds, sealed, signal: grace });
+      signal.throwIfAborted();
+      const answer = await sendAndActivate(connection, release, {
+        seconds: Math.ceil(options.timeoutSeconds) + CONFIRM_MARGIN_S,
+        seal: async (board) => {
+          previous = board.release;
+          return options.seal === undefined ? undefined : sealFor(connection.address, board, options.seal);
+        },
+        sending: (bytes) => {
+          sentBytes = Math.max(sentBytes, bytes);
+          progress(`sending ${formatSize(bytes)}, activating`);
+        },
+        commit: () => {
+          signal.throwIfAborted();
+          active = true;
+        },
+        signal: AbortSignal.any([cut.signal, grace]),
+      });
+      if (answer.release !== release.id) activeAt = performance.now();
+      return answer;
     } catch (error) {
       if (error instanceof RtkitError && error.code === "RTK_DEPLOY_REFUSED") active = false;
       throw error;
+    } finally {
+      signal.removeEventListener("abort", interrupt);
     }
-    activeAt = performance.now();
   };
   try {
-    if (!resumed) {
-      // What it would be refused for is known before anything is sent.
-      sealed = await sealOf(before);
-      progress("sending");
-      const sent = await sendRelease(connection, release, has);
-      sentBytes = sent.bytes;
-      progress(`${formatSize(sent.bytes)} sent, activating`);
-      const turn = await activateInTurn(connection, release.id, order, options);
-      if (turn.previous !== undefined) ({ previous } = turn);
-      if (turn.by === "another, confirmed") return { previous, changed: false, sentBytes, activeAt, log: [] };
-    }
+    progress("asking what it has");
+    const turn = await activateInTurn(connection, release.id, order, options);
+    ({ previous } = turn);
+    if (turn.by === "another, confirmed") return { previous, changed: false, sentBytes, activeAt, log: [] };
+    // Also one of a deploy that was cut off before it could confirm: only that is missing.
+    active = true;
     const log = await prove(connection, release, options);
     return { previous, changed: true, sentBytes, activeAt, log };
   } catch (error) {

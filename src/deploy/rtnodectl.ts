@@ -4,13 +4,12 @@ import { RtkitError } from "../core/errors.ts";
 import type { ExecEnd } from "../core/exec.ts";
 import { formatAddress, type Address } from "./address.ts";
 import { DeployRecord, parseRecord, recordStream, type SealedRecord } from "./record.ts";
-import { parseManifest, type Release, type ReleaseNode } from "./release.ts";
-import { releaseStream, type ReleaseStream } from "./stream.ts";
+import { parseManifest, type ReleaseNode } from "./release.ts";
 import { printable } from "./ssh-failures.ts";
-import type { Connection, RunOptions } from "./transport.ts";
+import type { Connection } from "./transport.ts";
 
 /** The one program that the board's user may run as root. */
-const RTNODECTL = "sudo -n /usr/lib/rtnode/rtnodectl";
+export const RTNODECTL = "sudo -n /usr/lib/rtnode/rtnodectl";
 
 /** What is read here; what else rt-launch says of a process goes along. */
 const Node = z.looseObject({
@@ -102,47 +101,12 @@ export async function askReleaseNodes(connection: Connection, id: string): Promi
   return status === 0 ? understood(connection.address, () => parseManifest(stdout)) : [];
 }
 
-/** Sends a release without the files that the board `has`; nothing of it is active yet. Returns what was sent. */
-export async function sendRelease(
-  connection: Connection,
-  release: Release,
-  has: ReadonlySet<string>,
-): Promise<ReleaseStream> {
-  const stream = releaseStream(release, has);
-  const stdin = Readable.from(stream.chunks, { objectMode: false });
-  answerOf(connection.address, await connection.run(`${RTNODECTL} receive ${checkedId(release.id)}`, { stdin }));
-  return stream;
-}
-
-/** How a release is made current. */
-interface ActivateOptions {
-  /** Whole seconds within which it must be confirmed. */
-  readonly seconds: number;
-  readonly sealed: SealedRecord | undefined;
-  readonly signal: AbortSignal;
-}
-
-/** Makes a release current; the board goes back by itself unless it is confirmed in time. */
-export async function activate(
-  connection: Connection,
-  id: string,
-  { seconds, sealed, signal }: ActivateOptions,
-): Promise<void> {
-  await order(connection, `activate ${checkedId(id)} --confirm-within ${Math.trunc(seconds)}`, sealed, { signal });
-}
-
 /** An order, and the record that comes with it. */
-async function order(
-  connection: Connection,
-  words: string,
-  sealed: SealedRecord | undefined,
-  options: RunOptions = {},
-): Promise<void> {
+async function order(connection: Connection, words: string, sealed: SealedRecord | undefined): Promise<void> {
   const end =
     sealed === undefined
-      ? await connection.run(`${RTNODECTL} ${words}`, options)
+      ? await connection.run(`${RTNODECTL} ${words}`)
       : await connection.run(`${RTNODECTL} ${words} --record`, {
-          ...options,
           stdin: Readable.from([recordStream(sealed)], { objectMode: false }),
         });
   answerOf(connection.address, end);
@@ -251,12 +215,12 @@ function linesOf(node: string | undefined): string {
   return `--unit=rtnode@${node}.service`;
 }
 
-function checkedId(id: string): string {
+export function checkedId(id: string): string {
   if (!RELEASE_ID.test(id)) throw new Error(`${id} is no release's id`);
   return id;
 }
 
-function understood<T>(address: Address, read: () => T): T {
+export function understood<T>(address: Address, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -272,7 +236,7 @@ function understood<T>(address: Address, read: () => T): T {
  * What the board printed. Throws RTK_DEPLOY_SUDO, RTK_DEPLOY_NO_RTNODECTL or RTK_DEPLOY_BOARD_OLD when it cannot do what is
  * asked, and RTK_DEPLOY_REFUSED with its own words when it will not.
  */
-function answerOf(address: Address, { status, stdout, stderr }: ExecEnd): string {
+export function answerOf(address: Address, { status, stdout, stderr }: ExecEnd): string {
   if (status === 0) return stdout;
   const board = formatAddress(address);
   if (/^sudo: .*(?:password|not allowed|may not run)|is not (?:allowed to|in the sudoers)/m.test(stderr)) {
@@ -287,7 +251,7 @@ function answerOf(address: Address, { status, stdout, stderr }: ExecEnd): string
   }
   if (status === 2) {
     throw new RtkitError("RTK_DEPLOY_BOARD_OLD", `the rtnodectl of ${board} does not know this command`, {
-      hint: "its image is older than this rtkit: build and write it anew",
+      hint: "its image is older than this rtkit: build and write it anew; other systems: rtkit deploy --bootstrap",
     });
   }
   throw new RtkitError("RTK_DEPLOY_REFUSED", `${board} refused: ${said(stderr)}`, {

@@ -1,15 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RtkitError } from "../core/errors.ts";
 import { formatAddress } from "./address.ts";
-import { askStatus, type BoardStatus } from "./rtnodectl.ts";
+import type { Answer } from "./exchange.ts";
+import { askStatus } from "./rtnodectl.ts";
 import type { Connection } from "./transport.ts";
 
 /** How a board came to be on a release. */
 export interface Turn {
   /** Who made it active: we; another deploy of the same release, which confirmed it already, or not yet. */
   readonly by: "us" | "another, confirmed" | "another, not confirmed";
-  /** The release that was active before; undefined when that is still what was known. */
-  readonly previous: string | null | undefined;
+  /** The release that was active before. */
+  readonly previous: string | null;
 }
 
 /** Between two looks at whether another deploy is done, ms: each costs the board a few processes. */
@@ -19,13 +20,13 @@ const LOOK_MS = 250;
 const HELD = /refused: (?:.*; )?(.+) activated [0-9a-f]{64} and has not confirmed it yet/;
 
 /**
- * Gives the order to activate a release; while another deploy has activated one and not confirmed it, waits for that first.
+ * Gives the order to make a release active; while another deploy has activated one and not confirmed it, waits for that first.
  * Throws RTK_DEPLOY_BUSY, which says whose it is, when that takes longer than `timeoutSeconds`, and as the order.
  */
 export async function activateInTurn(
   connection: Connection,
   id: string,
-  order: (now: BoardStatus | undefined) => Promise<void>,
+  order: () => Promise<Answer>,
   options: {
     readonly timeoutSeconds: number;
     readonly progress: (text: string) => void;
@@ -33,17 +34,15 @@ export async function activateInTurn(
   },
 ): Promise<Turn> {
   const until = performance.now() + options.timeoutSeconds * 1000;
-  let seen: BoardStatus | undefined;
   for (;;) {
-    const refusal = await refused(async () => order(seen));
-    if (refusal === undefined) return { by: "us", previous: seen?.release };
-    seen = await askStatus(connection);
-    if (seen.release === id) {
-      const by = seen.pending === id ? "another, not confirmed" : "another, confirmed";
-      return { by, previous: seen.previous };
+    const answer = await refused(order);
+    if (!(answer instanceof RtkitError)) {
+      return answer.release === id ? anothers(answer) : { by: "us", previous: answer.release };
     }
-    const holder = HELD.exec(refusal.message)?.[1];
-    if (holder === undefined) throw refusal;
+    let seen = await askStatus(connection);
+    if (seen.release === id) return anothers(seen);
+    const holder = HELD.exec(answer.message)?.[1];
+    if (holder === undefined) throw answer;
     const held = seen.pending;
     while (seen.pending !== null && seen.pending === held) {
       if (performance.now() > until) throw busy(connection, holder, held);
@@ -54,10 +53,13 @@ export async function activateInTurn(
   }
 }
 
-async function refused(order: () => Promise<void>): Promise<RtkitError | undefined> {
+function anothers({ previous, pending }: Pick<Answer, "previous" | "pending">): Turn {
+  return { by: pending === null ? "another, confirmed" : "another, not confirmed", previous };
+}
+
+async function refused(order: () => Promise<Answer>): Promise<Answer | RtkitError> {
   try {
-    await order();
-    return undefined;
+    return await order();
   } catch (error) {
     if (error instanceof RtkitError && error.code === "RTK_DEPLOY_REFUSED") return error;
     throw error;

@@ -133,7 +133,7 @@ apply() {
     start=$1
     changed=0
     applied=' ' order=''
-    mkdir -p "$units"
+    [ -d "$units" ] || mkdir -p "$units"
     granted_groups
     [ -d "$current/nodes" ] || complain "$current/nodes: there is no active release"
     for conf in "$current"/nodes/*.conf; do

@@ -1,7 +1,8 @@
 # Taking a release from standard input: part of rtnodectl, which sources this file. What comes is lines, each with as many
 # bytes after it as it says:
-#   SUMS <bytes> [<bytes of all files>]   the list of the release's files, as sha256sum(1) writes it, first and once
-#   BLOB <sha256> <bytes>                 a file of the list that no release here has
+#   SUMS <bytes>            the list of the release's files, as sha256sum(1) writes it, first and once
+#   ALL <bytes>             how much all files are that follow; those that do not say so are asked at each
+#   BLOB <sha256> <bytes>   a file of the list that no release here has
 #   END
 # Nothing of it is believed: names come from a checked list only, sizes are bounded by the room that there is, and what
 # appears in releases/ is whole, since it appears by rename when its files were checked and are on the disk.
@@ -56,11 +57,10 @@ need_size() {
     esac
 }
 
-# Copies exactly this many bytes of standard input to a file.
+# Copies this many bytes of standard input to a file; fewer when the connection ends, which the next read_line says.
 take_bytes() {
     need_size "$1"
     head -c "$1" >"$2" || refuse "$verb: ${2##*/} cannot be written; is the disk full?"
-    [ "$(stat -c %s "$2")" -eq "$1" ] || refuse "$verb: the connection ended in the middle"
 }
 
 # KiB that a file of so many bytes takes, with its part of a folder.
@@ -74,25 +74,36 @@ find_room() {
     room=$(free_kib)
     [ "$1" -gt "$room" ] || return 0
     # What no board of this size can hold drives nothing out.
-    [ "$1" -le "$(all_kib)" ] || refuse "receive: it needs $1 KiB, and $releases has no more than $(all_kib) KiB in all"
+    [ "$1" -le "$(all_kib)" ] || refuse "$verb: it needs $1 KiB, and $releases has no more than $(all_kib) KiB in all"
     exec 8>&9
     take_turn
     make_room "$1"
     exec 9>&8
     room=$(free_kib)
-    [ "$1" -le "$room" ] || refuse "receive: it needs $1 KiB, and $releases has only $room KiB left"
+    [ "$1" -le "$room" ] || refuse "$verb: it needs $1 KiB, and $releases has only $room KiB left"
 }
 
 # The list may name manifest.json and files of nodes, each once, and nothing else.
 check_list() {
-    [ "$(digest_of "$sums")" = "$1" ] || refuse "receive: the list of files is not that of $1"
-    line='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
-    if ! all_lines_fit "$line" "$sums" || ! grep -aq '  manifest\.json$' "$sums"; then
-        refuse "receive: the list of files names what does not belong into a release"
+    [ "$(digest_of "$sums")" = "$1" ] || refuse "$verb: the list of files is not that of $1"
+    read_text "$sums"
+    lines='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
+    # Its last line ends, too.
+    if ! all_lines_fit "$lines" "$sums" || [ "${#had}" -ne "$first" ]; then
+        refuse "$verb: the list of files names what does not belong into a release"
     fi
-    [ "$(cut -c 67- "$sums" | sort -u | wc -l)" -eq "$(wc -l <"$sums")" ] ||
-        refuse "receive: the list of files names a file twice"
-    list=$(cat "$sums")
+    names=$newline
+    list=${had%"$newline"}
+    IFS=$newline
+    for line in $list; do
+        case $names in *"$newline${line#*  }$newline"*) refuse "$verb: the list of files names a file twice" ;; esac
+        names=$names${line#*  }$newline
+    done
+    unset IFS
+    case $names in
+    *"${newline}manifest.json$newline"*) ;;
+    *) refuse "$verb: the list of files names what does not belong into a release: no manifest" ;;
+    esac
 }
 
 # Gives one file another name. Linked, unless only one of the two is executable: a mode belongs to all names of a file.
@@ -143,8 +154,8 @@ link_known() {
 take_blob() {
     digest=$1 size=$2
     need_size "$size"
-    case $sent in *" $digest "*) refuse "receive: $digest was sent twice" ;; esac
-    sent="$sent$digest "
+    case $came in *" $digest "*) refuse "$verb: $digest was sent twice" ;; esac
+    came="$came$digest "
     kib=$(kib_of "$size")
     [ "$kib" -le "$room" ] || find_room "$kib"
     room=$((room - kib))
@@ -166,35 +177,38 @@ take_blob() {
     done
     unset IFS
     set +f
-    [ -n "$from" ] || refuse "receive: $digest is not of this release"
+    [ -n "$from" ] || refuse "$verb: $digest is not of this release"
 }
 
-take_stream() {
+# The list, and what other releases have of it.
+take_list() {
     read_line
-    [ "$word" = SUMS ] || refuse "receive: what was sent is no release"
+    [ "$word" = SUMS ] || refuse "$verb: what was sent is no release"
     need_size "$first"
-    [ "$first" -le "$list_limit" ] || refuse "receive: a list of $first bytes is too long"
-    # Older ones of those who send do not say how much it is.
-    all=${second:-0}
-    need_size "$all"
+    [ "$first" -le "$list_limit" ] || refuse "$verb: a list of $first bytes is too long"
     find_room "$(kib_of "$first")"
     take_bytes "$first" "$sums"
     check_list "$1"
     # Before anything goes to make room: what is linked stays.
     link_known
-    find_room "$(kib_of "$all")"
-    sent=' '
-    while :; do
+}
+
+# The files that were missing.
+take_files() {
+    came=' '
+    read_line
+    if [ "$word" = ALL ]; then
+        need_size "$first"
+        kib=$(kib_of "$first")
+        [ "$kib" -le "$room" ] || find_room "$kib"
         read_line
-        case $word in
-        BLOB)
-            valid_id "$first" || refuse "receive: '$first' is no sha256"
-            take_blob "$first" "$second"
-            ;;
-        END) return ;;
-        *) refuse "receive: what was sent is no release" ;;
-        esac
+    fi
+    while [ "$word" = BLOB ]; do
+        valid_id "$first" || refuse "$verb: '$first' is no sha256"
+        take_blob "$first" "$second"
+        read_line
     done
+    [ "$word" = END ] || refuse "$verb: what was sent is no release"
 }
 
 # Each file is there and as the list says. One that was not sent and is not so is damaged on this board.
@@ -202,7 +216,7 @@ check_files() {
     set -f
     IFS=$newline
     for line in $list; do
-        [ -f "$new/${line#*  }" ] || refuse "receive: ${line%%  *} was not sent, and no release here has it"
+        [ -f "$new/${line#*  }" ] || refuse "$verb: ${line%%  *} was not sent, and no release here has it"
     done
     unset IFS
     set +f
@@ -210,15 +224,16 @@ check_files() {
     bad=$(cd "$new" && LC_ALL=C sha256sum --check --strict --quiet SHA256SUMS 2>/dev/null) || checked=$?
     case $checked:$bad in
     0: | 1:?*) ;;
-    *) refuse "receive: the files could not be checked" ;;
+    *) refuse "$verb: the files could not be checked" ;;
     esac
+    [ -n "$bad" ] || return 0
     for name in $(printf '%s' "$bad" | sed 's/: FAILED.*//'); do
         digest=$(sed -n "s|  $name\$||p" "$sums")
-        case $sent in *" $digest "*) refuse "receive: a file is not as the list says: $name" ;; esac
+        case $came in *" $digest "*) refuse "$verb: a file is not as the list says: $name" ;; esac
         printf '%s\n' "$digest" >>"$damaged"
-        complain "receive: $name is damaged on this board; deploy again, and it is sent"
+        complain "$verb: $name is damaged on this board; deploy again, and it is sent"
     done
-    [ -z "$bad" ] || exit 1
+    exit 1
 }
 
 # Word size, byte order and machine of an executable (elf(5)); nothing when it is none.
@@ -235,8 +250,8 @@ check_executables() {
         [ -f "$file" ] || continue
         [ -n "$own" ] || own=$(elf_kind /proc/self/exe)
         kind=$(elf_kind "$file")
-        [ -n "$kind" ] || refuse "receive: ${file#"$new/"} is no executable"
-        [ "$kind" = "$own" ] || refuse "receive: ${file#"$new/"} is for $(name_kind "$kind"), and this board is $(name_kind "$own")"
+        [ -n "$kind" ] || refuse "$verb: ${file#"$new/"} is no executable"
+        [ "$kind" = "$own" ] || refuse "$verb: ${file#"$new/"} is for $(name_kind "$kind"), and this board is $(name_kind "$own")"
     done
 }
 
@@ -253,31 +268,54 @@ name_kind() {
 
 # Older releases are told by their time: one that comes is the newest, also when the clock says 1970.
 be_newest() {
-    latest=$(stat -c %Y -- "$releases"/* 2>/dev/null | sort -n | tail -n 1)
+    latest=0
+    for time in $(stat -c %Y -- "$releases"/* 2>/dev/null); do
+        [ "$time" -le "$latest" ] || latest=$time
+    done
     now=$(date +%s)
-    [ -z "$latest" ] || [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new" "$sums"
+    [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new" "$sums"
+}
+
+# What is left of it when it ends in the middle.
+clean_up() {
+    [ -z "$new" ] || rm -rf "$new"
+    [ -z "$sent" ] || rm -rf "$sent"
+}
+
+is_here() { [ -d "$releases/$1" ] && ! [ -L "$releases/$1" ]; }
+
+# Makes the place where a release grows.
+begin_release() {
+    new=$releases/.new
+    sums=$new/SHA256SUMS
+    trap clean_up EXIT
+    # The link that broke: without them the shell would end before the line above.
+    trap 'exit 1' HUP INT TERM PIPE
+    if [ -e "$new" ] || [ -L "$new" ]; then rm -rf "$new" 2>/dev/null || :; fi
+    { mkdir -p "$releases" && mkdir "$new" "$new/nodes"; } || refuse "$verb: $releases cannot be written"
+}
+
+# Checks what came, and puts it into its place.
+finish_release() {
+    check_files
+    check_executables
+    large=$(find "$new/nodes" -name '*.conf' -size "+${conf_limit}k")
+    [ -z "$large" ] || refuse "$verb: ${large##*/} has more than $conf_limit KiB"
+    be_newest
+    sync -f "$new" || refuse "$verb: the disk does not take it"
+    [ ! -L "$releases/$1" ] || rm "$releases/$1"
+    mv -T "$new" "$releases/$1" || refuse "$verb: $releases cannot be written"
+    # From here on it is another one's who sends.
+    new=''
+    sync -f "$releases"
 }
 
 receive() {
     need_id "$1"
     take_turn receive
-    place=$releases/$1
-    if [ -d "$place" ] && ! [ -L "$place" ]; then return 0; fi
-    new=$releases/.new
-    sums=$new/SHA256SUMS
-    rm -rf "$new" 2>/dev/null || :
-    trap 'rm -rf "$new"' EXIT
-    # The link that broke: without them the shell would end before the line above.
-    trap 'exit 1' HUP INT TERM PIPE
-    { mkdir -p "$releases" && mkdir "$new" "$new/nodes"; } || refuse "receive: $releases cannot be written"
-    take_stream "$1"
-    check_files
-    check_executables
-    large=$(find "$new/nodes" -name '*.conf' -size "+${conf_limit}k")
-    [ -z "$large" ] || refuse "receive: ${large##*/} has more than $conf_limit KiB"
-    be_newest
-    sync -f "$new" || refuse "receive: the disk does not take it"
-    [ ! -L "$place" ] || rm "$place"
-    mv -T "$new" "$place" || refuse "receive: $releases cannot be written"
-    sync -f "$releases"
+    ! is_here "$1" || return 0
+    begin_release
+    take_list "$1"
+    take_files
+    finish_release "$1"
 }

@@ -30,16 +30,18 @@ take_part() {
     take_bytes "$1" "$2"
 }
 
-# Empty for an order without a record.
-sent=''
-
 # What comes with an order, into $sent/record and $sent/record.sig. Called before take_turn: a sender that stops in the
 # middle keeps nobody waiting.
 take_record() {
     read_line
+    keep_sent
+}
+
+# The same, when its first line was read.
+keep_sent() {
     [ "$word" = RECORD ] || refuse "what was sent is no record"
     sent=$(mktemp -d "$root/run/rtnodectl.XXXXXX")
-    trap 'rm -rf "$sent"' EXIT
+    trap clean_up EXIT
     take_part "$first" "$sent/record"
     read_line
     if [ "$word" = SIGNATURE ]; then
@@ -57,10 +59,17 @@ check_record() {
     words="release [0-9a-f]{64}|time [1-9][0-9]{0,11}|git ([0-9a-f]{40}|[0-9a-f]{64})|dirty (yes|no)"
     all_lines_fit "^($words|(description|user|host) $text)\$" "$sent/record" ||
         refuse "the record has a line that does not belong into a record"
-    [ "$(cut -d ' ' -f 1 "$sent/record" | sort -u | wc -l)" -eq "$(wc -l <"$sent/record")" ] ||
-        refuse "the record says something twice"
-    grep -q '^time ' "$sent/record" || refuse "the record does not say when"
-    grep -qx "release $1" "$sent/record" || refuse "the record is not that of $1"
+    keys=' ' signed_at='' record_of=''
+    while read -r key value || [ -n "$key" ]; do
+        case $keys in *" $key "*) refuse "the record says something twice" ;; esac
+        keys="$keys$key "
+        case $key in
+        time) signed_at=$value ;;
+        release) record_of=$value ;;
+        esac
+    done <"$sent/record"
+    [ -n "$signed_at" ] || refuse "the record does not say when"
+    [ "$record_of" = "$1" ] || refuse "the record is not that of $1"
 }
 
 utc() { date -u -d "@$1" '+%Y-%m-%d %H:%M:%S UTC'; }
@@ -79,7 +88,6 @@ check_signature() {
     [ -f "$sent/record.sig" ] || refuse "this board takes only signed releases, and there is no signature"
     said=$(ssh-keygen -Y verify -f "$allowed_signers" -I release -n rtkit-release -s "$sent/record.sig" \
         <"$sent/record" 2>&1) || refuse "the record is not signed by any of this board's signers: $said"
-    signed_at=$(sed -n 's/^time //p' "$sent/record")
     read_newest || refuse "$newest cannot be read: nobody knows what is newer"
     [ "$signed_at" -gt "$newest_time" ] ||
         refuse "the record is of $(utc "$signed_at"), and one of $(utc "$newest_time") was accepted before:" \
@@ -94,7 +102,9 @@ check_signature() {
 # Refuses an order for a release without the record that it needs. One that came waits for keep_record, on the disk:
 # when that is full, nothing has changed.
 stage_record() {
-    rm -f "$opt/.record.new" "$opt/.record.sig.new" "$opt/.newest-record.new"
+    for part in "$opt"/.record*.new "$opt/.newest-record.new"; do
+        [ ! -e "$part" ] || rm -f "$part"
+    done
     if [ -z "$sent" ]; then
         if is_signed; then refuse "this board takes only signed releases, and there is no record"; fi
         return 0
@@ -121,7 +131,7 @@ keep_record() {
     beside=$releases/$1
     if [ -z "$sent" ] && ! [ -e "$beside/record" ]; then return 0; fi
     # The signature goes first and comes last: a power cut leaves none that belongs to another record.
-    rm -f "$beside/record.sig"
+    [ ! -e "$beside/record.sig" ] || rm -f "$beside/record.sig"
     if [ -f "$opt/.newest-record.new" ]; then mv -T "$opt/.newest-record.new" "$newest"; fi
     if [ -n "$sent" ]; then mv -T "$opt/.record.new" "$beside/record"; else rm -f "$beside/record"; fi
     if [ -f "$opt/.record.sig.new" ]; then mv -T "$opt/.record.sig.new" "$beside/record.sig"; fi
@@ -157,6 +167,11 @@ put_record() {
     else
         printf null
     fi
+    put_signed
+}
+
+# Which records it takes.
+put_signed() {
     if is_signed; then printf ',"signed":true'; else printf ',"signed":false'; fi
     if read_newest; then printf ',"newestRecord":%s' "$newest_time"; else printf ',"newestRecord":null'; fi
 }

@@ -13,11 +13,17 @@ point() {
     mv -T "$opt/.$1.new" "$opt/$1"
 }
 
-# The nodes with files that differ from those of another release, one per line.
+# Sets differing to the nodes with files that differ from those of another release, each between blanks.
 differing_nodes() {
-    before=$releases/$1/SHA256SUMS
-    [ -f "$before" ] || before=/dev/null
-    grep -vxF -f "$before" "$releases/$2/SHA256SUMS" | sed -n 's|^[0-9a-f]*  nodes/\(.*\)\.[a-z]*$|\1|p' | sort -u
+    differing=' '
+    read_text "$releases/$1/SHA256SUMS"
+    while IFS= read -r line; do
+        case $newline$had in *"$newline$line$newline"*) continue ;; esac
+        case $line in *'  nodes/'*) ;; *) continue ;; esac
+        name=${line##*/}
+        name=${name%.*}
+        case $differing in *" $name "*) ;; *) differing="$differing$name " ;; esac
+    done <"$releases/$2/SHA256SUMS"
 }
 
 # Makes a release current, and another one previous; restarts the nodes whose files differ from those of the release that was.
@@ -32,10 +38,12 @@ switch_to() {
     sync -f "$opt" || complain "$opt cannot be written to the disk"
     # A node that it refuses is said, and does not keep the others from running.
     apply 0 || :
-    differing=" $(differing_nodes "$was" "$1" | tr '\n' ' ')"
+    differing_nodes "$was" "$1"
     set --
     # What a node comes after is asked for before it: then systemd, too, keeps the order. A cycle is not worth a word here.
-    for node in $(printf '%s' "$order" | tsort 2>/dev/null); do
+    sorted=$differing
+    case $differing in ' '*' '*' ') sorted=$(printf '%s' "$order" | tsort 2>/dev/null) || : ;; esac
+    for node in $sorted; do
         case $applied in *" $node "*) ;; *) continue ;; esac
         case $differing in *" $node "*) set -- "$@" "rtnode@$node.service" ;; esac
     done
@@ -74,12 +82,16 @@ forget_pending() {
     systemctl stop rtnode-revert.timer 2>/dev/null || :
 }
 
+need_seconds() {
+    case $1 in
+    '' | *[!0-9]* | ?????* | 0*) usage ;;
+    esac
+}
+
 activate() {
     id=$1 seconds=$2
     need_id "$id"
-    case $seconds in
-    '' | *[!0-9]* | ?????* | 0*) usage ;;
-    esac
+    need_seconds "$seconds"
     take_turn
     [ -d "$releases/$id" ] || refuse "$id is not here; send it first"
     read_pending
@@ -89,13 +101,17 @@ activate() {
     stage_record "$id"
     stop_watching
     rm -f "$went_back"
+    # A link that breaks from here on leaves nothing half done.
+    trap '' HUP INT TERM PIPE
     # Before anything changes: from here on a power cut, too, leads back.
     who="${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)"
     {
         printf '%s %s %s\n' "$id" "${was:--}" "$who" >"$pending.new" && sync "$pending.new" &&
             mv -T "$pending.new" "$pending" && sync -f "$opt"
     } || refuse "$opt cannot be written"
-    systemctl reset-failed rtnode-revert.service rtnode-revert.timer 2>/dev/null || :
+    # It is there as long as systemd remembers one that failed.
+    [ ! -e "$root/run/systemd/transient/rtnode-revert.service" ] ||
+        systemctl reset-failed rtnode-revert.service rtnode-revert.timer 2>/dev/null || :
     # Counted on the clock that nobody sets (systemd.timer(5), OnActiveSec=). What fails is tried again.
     if ! systemd-run --quiet --unit=rtnode-revert --on-active="${seconds}s" --timer-property=AccuracySec=100ms \
         --property=Restart=on-failure --property=RestartSec=5s "$program" revert "$id"; then

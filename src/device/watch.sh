@@ -2,7 +2,7 @@
 # a changed line runs at once; a node that dies of its tenth second is the board's own to find.
 #
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # opt, releases, program and newline are rtnodectl's, units_shown is status.sh's
+# shellcheck disable=SC2154 # root, opt, releases, program and newline are rtnodectl's, units_shown is status.sh's
 
 # Seconds for which a confirmed release is looked at once a second.
 watched=30
@@ -32,6 +32,7 @@ put_went_back() {
 }
 
 stop_watching() {
+    [ -e "$root/run/systemd/transient/rtnode-watch.service" ] || return 0
     systemctl stop rtnode-watch.service 2>/dev/null || :
 }
 

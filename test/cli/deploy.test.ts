@@ -107,7 +107,7 @@ describe("with boards", () => {
 
   it("one that cannot be reached and one whose node fails are told beside the one that is well", async () => {
     const bad = await fakeBoard(operator);
-    bad.before('case $SSH_ORIGINAL_COMMAND in *activate*) echo "rtnodectl: disk full" >&2; exit 1;; esac');
+    bad.before('case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) echo "rtnodectl: disk full" >&2; exit 1;; esac');
     const release = releaseOf({ name: "imu" });
     const { result, text, status } = await deploy([board, bad], release);
     expect(status).toBe(1);

@@ -169,7 +169,7 @@ it("a save during a deploy is deployed after it", async () => {
   watch("--json");
   await deploy();
   board.before(
-    `case $SSH_ORIGINAL_COMMAND in *activate*) : >'${waits}'; until [ -f '${goOn}' ]; do sleep 0.02; done;; esac`,
+    `case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) : >'${waits}'; until [ -f '${goOn}' ]; do sleep 0.02; done;; esac`,
   );
   planner("2");
   while (!existsSync(waits)) await exec("sleep", ["0.02"]);
@@ -186,7 +186,7 @@ it("makes a broken connection again, and deploys what it could not", async () =>
   watch("--json");
   await deploy();
   const server = board.address.port;
-  board.before('case $SSH_ORIGINAL_COMMAND in *receive*) kill -9 "$PPID"; exit 1;; esac');
+  board.before('case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) kill -9 "$PPID"; exit 1;; esac');
   planner("2");
   expect(await deploy()).toMatchObject({ targets: [{ ok: false, code: "RTK_SSH_LOST" }] });
   board.before("");

@@ -12,15 +12,21 @@ const { signal } = new AbortController();
 /** The board's side of a command, without the rest of what the session would do. */
 const RUN = `sh '${join(rtkitRoot, "src/device/rtnodectl")}' \${SSH_ORIGINAL_COMMAND#* * * }`;
 
-/** How the connection is cut: before the board begins, after half of what it is sent or in its middle, or when it is done. */
+/** How the connection is cut: before the board begins, after a part of what it is sent, or when it is done. */
 const CUTS = {
   before: 'kill -9 "$PPID"; exit 1',
   "in the middle of": `{ head -c 30; kill -9 "$PPID"; } | ${RUN}; exit 1`,
-  after: `${RUN} >/dev/null; kill -9 "$PPID"; exit 1`,
+  "in the middle of the files of": `{ dd bs=1 count=450 status=none; kill -9 "$PPID"; } | ${RUN}; exit 1`,
+  "at the end of the files of": `{ sed -u '/^END/q'; kill -9 "$PPID"; } | ${RUN}; exit 1`,
+  after: `${RUN}; kill -9 "$PPID"; exit 1`,
 };
 
-const COMMANDS = ["status", "blobs", "receive", "activate", "confirm"] as const;
-const cuts = COMMANDS.flatMap((command) => Object.entries(CUTS).map(([when, script]) => ({ command, when, script })));
+const COMMANDS = ["deploy", "status", "confirm"] as const;
+const cuts = COMMANDS.flatMap((command) =>
+  Object.entries(CUTS)
+    .filter(([when]) => command === "deploy" || !when.includes("files"))
+    .map(([when, script]) => ({ command, when, script })),
+);
 
 describe("a connection that is cut", () => {
   let operator: Operator;

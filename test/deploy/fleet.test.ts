@@ -99,9 +99,9 @@ it(
     const [refusing, ...others] = boards.slice(4);
     await deploy([addressOf(failing)], releaseOf({ name: "imu", version: "before" }));
     // Like a full disk: no file takes a byte.
-    full.before('case $SSH_ORIGINAL_COMMAND in *receive*) trap "" XFSZ; ulimit -f 0;; esac');
+    full.before('case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) trap "" XFSZ; ulimit -f 0;; esac');
     failing.nodesDo("fails");
-    cut.before('case $SSH_ORIGINAL_COMMAND in *activate*) kill -9 "$PPID"; exit 1;; esac');
+    cut.before('case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) kill -9 "$PPID"; exit 1;; esac');
     const key = (await exec("ssh-keygen", ["-y", "-f", `${operator.dir}/key`])).stdout.trim();
     writeFileSync(operator.knownHosts, `[127.0.0.1]:${foreign.address.port} ${key}\n`);
     const silent = { ...addressOf(refusing ?? full), port: await freePort() };

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, expect, it } from "vitest";
@@ -51,9 +51,9 @@ async function nothingIsLeft(): Promise<void> {
   expect((await exec("ps", ["-eo", "args"])).stdout).not.toContain(temporary);
 }
 
-/** From the second status on a command stops: the release is active then. */
+/** From the first status on a command stops: the release is active then. */
 const AFTER_ACTIVATION = (file: string, then: string): string =>
-  `case $SSH_ORIGINAL_COMMAND in *activate*) : >'${file}.active';; *status*) if [ -f '${file}.active' ]; then : >'${file}'; ${then}; fi;; esac`;
+  `case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) : >'${file}.active';; *status*) if [ -f '${file}.active' ]; then : >'${file}'; ${then}; fi;; esac`;
 
 it("between activation and confirmation tells the board to go back at once, and says so", async () => {
   expect((await deploy("1").ended).status).toBe(0);
@@ -74,14 +74,15 @@ it("between activation and confirmation tells the board to go back at once, and 
 it("while the board activates waits for that, and takes it back", async () => {
   expect((await deploy("1").ended).status).toBe(0);
   const first = await board.current();
-  board.before(`case $SSH_ORIGINAL_COMMAND in *activate*) : >'${reached}'; sleep 1;; esac`);
+  // The last that is done before the release is current.
+  writeFileSync(join(board.root, "bin/systemd-run"), `#!/bin/sh\n: >'${reached}'; sleep 1\n`);
   const run = deploy("2");
   await until(reached, run);
   pressCtrlC(run);
   const { status, said } = await run.ended;
   expect({ status, said }).toMatchObject({ status: 130, said: expect.stringContaining("went back") });
   expect(board.commands().slice(-2)).toEqual([
-    expect.stringContaining("activate "),
+    expect.stringMatching(/^deploy /),
     `revert ${releaseOf({ name: "imu", version: "2" }).id}`,
   ]);
   expect(await board.current()).toBe(first);
@@ -109,8 +110,8 @@ it("before activation leaves the board as it was, and nothing of what was sent",
   const first = await board.current();
   const state = join(board.root, "opt/rtnode/releases/.new");
   // What arrives is held back, so that the program waits in the middle.
-  board.before(`case $SSH_ORIGINAL_COMMAND in *receive*) { head -c 40; : >'${reached}'; cat >/dev/null; } |
-sh '${join(rtkitRoot, "src/device/rtnodectl")}' receive "\${SSH_ORIGINAL_COMMAND##* }"; exit;; esac`);
+  board.before(`case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) { head -c 40; : >'${reached}'; cat >/dev/null; } |
+sh '${join(rtkitRoot, "src/device/rtnodectl")}' \${SSH_ORIGINAL_COMMAND#* * * }; exit;; esac`);
   const run = deploy("2");
   await until(reached, run);
   pressCtrlC(run);

@@ -11,6 +11,11 @@ function read(stream: Buffer): { sums: Buffer; blobs: Map<string, Buffer> } {
   for (let at = 0; ;) {
     const end = stream.indexOf("\n", at);
     const [word, first = "", second = ""] = stream.subarray(at, end).toString().split(" ");
+    if (word === "ALL") {
+      announced = Number(first);
+      at = end + 1;
+      continue;
+    }
     if (word === "END") {
       expect(end).toBe(stream.length - 1);
       // Whoever has to make room for it knows before.
@@ -20,10 +25,8 @@ function read(stream: Buffer): { sums: Buffer; blobs: Map<string, Buffer> } {
     const size = Number(word === "SUMS" ? first : second);
     const content = stream.subarray(end + 1, end + 1 + size);
     expect(content).toHaveLength(size);
-    if (word === "SUMS") {
-      sums = content;
-      announced = Number(second);
-    } else blobs.set(first, content);
+    if (word === "SUMS") sums = content;
+    else blobs.set(first, content);
     at = end + 1 + size;
   }
 }

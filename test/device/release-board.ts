@@ -45,7 +45,7 @@ export function stream({ files, sums }: Release, has: readonly string[] = []): s
   const blobs = new Map(Object.values(files).map((text) => [sha256(bytes(text)), text]));
   const sent = [...blobs].filter(([digest]) => !has.includes(digest));
   const all = sent.reduce((sum, [, { length }]) => sum + length, 0);
-  return `SUMS ${sums.length} ${all}\n${sums}${sent.map(([digest, text]) => `BLOB ${digest} ${text.length}\n${text}`).join("")}END\n`;
+  return `SUMS ${sums.length}\n${sums}ALL ${all}\n${sent.map(([digest, text]) => `BLOB ${digest} ${text.length}\n${text}`).join("")}END\n`;
 }
 
 export interface Outcome {

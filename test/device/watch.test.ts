@@ -1,4 +1,4 @@
-import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { execa } from "execa";
 import { beforeEach, describe, expect, test } from "vitest";
@@ -46,6 +46,9 @@ describe("after a release was confirmed", () => {
     expect(board.calls()).toEqual([
       expect.stringMatching(`^systemd-run --quiet --collect --unit=rtnode-watch .*/rtnodectl watch ${SECOND.id}$`),
     ]);
+    const transient = join(board.root, "run/systemd/transient");
+    mkdirSync(transient, { recursive: true });
+    writeFileSync(join(transient, "rtnode-watch.service"), "");
     await board.done(["activate", FIRST.id, "--confirm-within", "60"]);
     expect(readFileSync(join(board.root, "calls"), "utf8")).toContain("systemctl stop rtnode-watch.service");
   });
