@@ -6,6 +6,7 @@ import { boardsCommand } from "./boards.ts";
 import { buildCommand } from "./build.ts";
 import { deployCommand } from "./deploy.ts";
 import { discoverCommand } from "./discover.ts";
+import { doctorCommand } from "./doctor.ts";
 import { flashCommand } from "./flash.ts";
 import { initCommand } from "./init.ts";
 import { inspectCommand } from "./inspect.ts";
@@ -31,6 +32,7 @@ const COMMANDS: readonly CommandMaker[] = [
   logsCommand,
   sshCommand,
   discoverCommand,
+  doctorCommand,
   inspectCommand,
   kernelCommand,
   boardsCommand,

@@ -9,6 +9,9 @@ import { asRoot } from "./as-root.ts";
 import type { Extent } from "./extents.ts";
 import { writingFailed } from "./failures.ts";
 
+/** The system's own: what else is called python3 on somebody's path has no business as root. */
+const PYTHON = "/usr/bin/python3";
+
 /** What a disk says of itself once it is open. */
 export interface OpenDisk {
   /** In bytes. */
@@ -49,7 +52,7 @@ export class DiskWriter {
   /** Opens a disk; where the user may not write to it, sudo asks for a password on the terminal when it has to. */
   static async open(path: string): Promise<DiskWriter> {
     const script = join(rtkitRoot, "src", "flash", "writer.py");
-    const command = ["python3", "-I", script, path];
+    const command = [PYTHON, "-I", script, path];
     const own = await access(path, constants.W_OK).then(
       () => true,
       () => false,

@@ -128,7 +128,16 @@ export function judgeHost(facts: HostFacts): RtkitError[] {
  * Throws everything that the host lacks at once: the errors of {@link judgeHost}.
  */
 export async function checkHost(target: Architecture, cacheDir: string, signal?: AbortSignal): Promise<void> {
-  throwIfAny(judgeHost(await gatherHost(target, cacheDir, signal)));
+  throwIfAny(await examineHost(target, cacheDir, signal));
+}
+
+/** What this host lacks for builds for `target`, see {@link judgeHost}. */
+export async function examineHost(
+  target: Architecture,
+  cacheDir: string,
+  signal?: AbortSignal,
+): Promise<readonly RtkitError[]> {
+  return judgeHost(await gatherHost(target, cacheDir, signal));
 }
 
 async function gatherHost(target: Architecture, cacheDir: string, signal?: AbortSignal): Promise<HostFacts> {
