@@ -16,7 +16,7 @@ async function codesBelow(folder: string, endings: readonly string[]): Promise<S
 
 it("every error code of the source is documented and tested, and no other is documented", async () => {
   const inSource = await codesBelow("src", [".ts", ".py"]);
-  const inTests = await codesBelow("test", [".ts", ".expected"]);
+  const inTests = await codesBelow("test", [".ts", ".expected", ".json"]);
   const docs = await readFile(join(rtkitRoot, "docs", "errors.md"), "utf8");
   const inDocs = new Set([...docs.matchAll(/^\| `(RTK_[A-Z0-9_]+)`/gm)].map((match) => match[1] ?? ""));
   expect([...inSource].filter((code) => !inDocs.has(code))).toEqual([]);

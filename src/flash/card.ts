@@ -20,9 +20,13 @@ export class Card {
 
   /**
    * Makes the disk one that nothing starts from, and holes of the image zeros, so that nothing of what was there shows
-   * through. `imageSize` in bytes where it is known. Throws RTK_FLASH_TOO_SMALL before anything is changed.
+   * through. `imageSize` in bytes where it is known; `onRead` hears how many bytes of holes were looked at. Throws RTK_FLASH_TOO_SMALL before anything is changed.
    */
-  async prepare(imageSize: number | undefined, holes: readonly Extent[]): Promise<void> {
+  async prepare(
+    imageSize: number | undefined,
+    holes: readonly Extent[],
+    onRead: (bytes: number) => void = () => undefined,
+  ): Promise<void> {
     const { block, size } = this.#writer.disk;
     if (imageSize !== undefined && imageSize > size) throw this.#tooSmall(imageSize);
     await this.#writer.write(0, Buffer.alloc(block));
@@ -31,7 +35,11 @@ export class Card {
     const head = Math.min(HEAD_BYTES, size);
     await this.#writer.clear({ offset: block, length: head - block });
     await this.#writer.clear({ offset: size - head, length: head });
-    for (const hole of holes) await this.#clear(hole);
+    let before = 0;
+    for (const hole of holes) {
+      await this.#clear(hole, (bytes) => onRead(before + bytes));
+      before += hole.length;
+    }
     await this.#writer.sync();
   }
 
@@ -91,10 +99,12 @@ export class Card {
     await this.#writer.close();
   }
 
-  async #clear(hole: Extent): Promise<void> {
+  async #clear({ offset, length }: Extent, onRead: (bytes: number) => void): Promise<void> {
+    // The last one ends where the image does, which may be within a sector.
+    const hole = { offset, length: this.#padded(length) };
     // A disk that forgets a range may still show it: only one that shows zeros is believed.
     if ((await this.#writer.discard(hole)) && (await this.#writer.glance(hole))) return;
-    await this.#writer.clear(hole);
+    await this.#writer.clear(hole, onRead);
   }
 
   #padded(bytes: number): number {

@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { RtkitErrors, usageError, type RtkitError } from "../core/errors.ts";
-import type { Disk } from "./disks.ts";
+import { printable, type Disk } from "./disks.ts";
 import { judge, type Verdict } from "./policy.ts";
 
 /** A disk that somebody has chosen, and that may be written to. */
@@ -11,6 +11,9 @@ export interface ChosenDisk {
   readonly name: string;
   /** Where something of it is mounted, parents before what is below. */
   readonly mounts: readonly string[];
+  readonly sizeBytes: number;
+  /** See {@link Disk}: what tells it from another disk that gets its name. */
+  readonly sequence: number | undefined;
 }
 
 /** What {@link chooseDisks} is told. */
@@ -41,10 +44,7 @@ export interface ChooseIo {
  */
 export async function chooseDisks(request: ChooseRequest, io: ChooseIo): Promise<readonly ChosenDisk[]> {
   const disks = await io.disks();
-  const image = {
-    imageBytes: request.imageBytes,
-    imagePath: request.imagePath === undefined ? undefined : await realpath(request.imagePath),
-  };
+  const image = { imageBytes: request.imageBytes, imagePaths: await pathsOf(request.imagePath, disks) };
   const judged = disks.map((disk) => ({ disk, verdict: judge(disk, image) }));
   const wanted =
     request.devices.length > 0
@@ -54,7 +54,20 @@ export async function chooseDisks(request: ChooseRequest, io: ChooseIo): Promise
   const refused = chosen.flatMap(({ disk, verdict }) => refusalsOf(disk, verdict));
   if (refused[0] !== undefined) throw refused.length === 1 ? refused[0] : new RtkitErrors(refused);
   for (const { disk, verdict } of chosen) await confirm(request, disk, verdict, io.ask);
-  return chosen.map(({ disk, verdict }) => ({ path: disk.path, name: nameOf(disk), mounts: verdict.unmount }));
+  return chosen.map(({ disk, verdict }) => ({
+    path: disk.path,
+    name: nameOf(disk),
+    mounts: verdict.unmount,
+    sizeBytes: disk.sizeBytes,
+    sequence: disk.sequence,
+  }));
+}
+
+/** An image's real path, and where that is a loop device what it shows. Pipes have none. */
+async function pathsOf(path: string | undefined, disks: readonly Disk[]): Promise<readonly string[]> {
+  const real = path === undefined ? undefined : await realpath(path).catch(() => undefined);
+  const backing = disks.find((disk) => disk.path === real)?.backing;
+  return [real, backing].filter((one) => one !== undefined);
 }
 
 /** A disk, and what the policy says of it. */
@@ -124,7 +137,8 @@ async function askWhich(judged: readonly Judged[], ask: ChooseIo["ask"]): Promis
 
 /** `Generic STORAGE DEVICE (/dev/sda, 31.9 GB): bootfs, rootfs; mounted at /media/ada/bootfs` */
 export function describeDisk(disk: Disk): string {
-  const mounts = disk.mounts.length === 0 ? "" : `; mounted at ${disk.mounts.map(({ at }) => at).join(", ")}`;
+  const places = printable(disk.mounts.map(({ at }) => at).join(", "));
+  const mounts = places === "" ? "" : `; mounted at ${places}`;
   const labels = disk.labels.length === 0 ? "no names on it" : disk.labels.join(", ");
   return `${nameOf(disk)}: ${labels}${mounts}`;
 }
@@ -140,13 +154,14 @@ async function confirm(request: ChooseRequest, disk: Disk, verdict: Verdict, ask
   if (request.mean.some((answer) => answers.includes(answer))) return;
   const isStable = request.devices.some((device) => disk.stableNames.includes(device));
   if (request.yes && isStable && verdict.doubt === undefined) return;
-  const why = verdict.doubt === undefined ? "" : ` ${verdict.doubt}:`;
+  const why = verdict.doubt === undefined ? ":" : ` ${verdict.doubt}:`;
   if (request.yes || ask === undefined) {
     throw usageError("RTK_FLASH_NOT_CONFIRMED", `${nameOf(disk)}${why} it takes more to be sure that it is the one`, {
       hint: `add --i-mean ${verdict.doubt === undefined ? disk.path : `'${full}'`}`,
     });
   }
-  const unmounting = verdict.unmount.length === 0 ? "" : ` ${verdict.unmount.join(", ")} will be unmounted.`;
+  const places = printable(verdict.unmount.join(", "));
+  const unmounting = places === "" ? "" : ` ${places} will be unmounted.`;
   const wanted = verdict.doubt === undefined ? short : full;
   const answer = await ask(
     `${request.image} on ${nameOf(disk)}${verdict.doubt === undefined ? "" : `, which ${verdict.doubt}`}: all that is on it is lost.${unmounting}\nType ${wanted} to go on: `,

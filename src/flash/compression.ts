@@ -26,8 +26,8 @@ export function compressionOf(start: Uint8Array): Compression {
   return MAGIC.find(([, bytes]) => bytes.every((byte, index) => start[index] === byte))?.[0] ?? "none";
 }
 
-/** A packed file that is open at its beginning, whose program reads it by itself. */
-export interface PackedFile {
+/** A file that is open, which a program reads by itself from where it is. */
+export interface OpenFile {
   readonly fd: number;
   readonly close: () => Promise<void>;
 }
@@ -41,14 +41,36 @@ const DEBIAN_PACKAGES: Readonly<Record<string, string>> = { xz: "xz-utils" };
  */
 export async function decompress(
   program: "gzip" | "zstd" | "xz" | "bzip2",
-  packed: PackedFile | ByteSource,
+  packed: OpenFile | ByteSource,
   signal: AbortSignal,
 ): Promise<ByteSource> {
-  const input = "fd" in packed ? undefined : await makePipe();
+  return fromProgram(program, ["--decompress", "--stdout"], packed, signal);
+}
+
+/**
+ * What comes through a pipe, named or standard input. `cat` stands between, because nothing ends our own open(2) and
+ * read(2) of a pipe that nobody writes to.
+ */
+export async function fromPipe(path: string | OpenFile, signal: AbortSignal): Promise<ByteSource> {
+  const nothing: OpenFile = { fd: -1, close: async () => undefined };
+  return typeof path === "string"
+    ? fromProgram("cat", ["--", path], nothing, signal)
+    : fromProgram("cat", [], path, signal);
+}
+
+/** What a program prints, fed with `input`; a file descriptor of -1 is no input. Closing it ends the program. */
+async function fromProgram(
+  program: string,
+  words: readonly string[],
+  input: OpenFile | ByteSource,
+  signal: AbortSignal,
+): Promise<ByteSource> {
+  const feeding = "fd" in input ? undefined : await makePipe();
   const output = await makePipe();
   const stop = new AbortController();
-  const running = exec(program, ["--decompress", "--stdout"], {
-    stdin: input?.read.fd ?? ("fd" in packed ? packed.fd : 0),
+  const stdin = "fd" in input ? input.fd : feeding?.read.fd;
+  const running = exec(program, words, {
+    ...(stdin === undefined || stdin < 0 ? {} : { stdin }),
     stdout: output.write.fd,
     signal: AbortSignal.any([signal, stop.signal]),
     installHint: `apt-get install ${DEBIAN_PACKAGES[program] ?? program}`,
@@ -56,18 +78,20 @@ export async function decompress(
   // It is heard where the output ends.
   running.catch(() => undefined);
   await output.write.close();
-  await input?.read.close();
-  if (input !== undefined && !("fd" in packed)) feed(packed, input.write).catch((error: unknown) => stop.abort(error));
-  const unpacked = fromFd(output.read.fd, async () => {
+  await feeding?.read.close();
+  if (feeding !== undefined && !("fd" in input)) {
+    feed(input, feeding.write).catch((error: unknown) => stop.abort(error));
+  }
+  const printed = fromFd(output.read.fd, async () => {
     stop.abort();
     await running.catch(() => undefined);
     await output.read.close();
-    await packed.close();
+    await input.close();
   });
   return {
-    ...unpacked,
+    ...printed,
     async read(into): Promise<number> {
-      const bytes = await unpacked.read(into);
+      const bytes = await printed.read(into);
       // Output ends for a program that gave up too.
       if (bytes === 0) await running;
       return bytes;

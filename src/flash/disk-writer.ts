@@ -18,6 +18,11 @@ export interface OpenDisk {
   readonly size: number;
   /** Bytes of a logical sector: 512, or 4096. */
   readonly block: number;
+  /**
+   * A number that no other disk or medium had since the machine was started (BLKGETDISKSEQ in linux/fs.h); null of files,
+   * and before Linux 5.15.
+   */
+  readonly sequence: number | null;
   /** Whether the page cache is passed by; false only of files. */
   readonly direct: boolean;
 }
@@ -59,6 +64,7 @@ export class DiskWriter {
     );
     const link = new Link(path, own ? command : asRoot(command));
     const disk = (await link.answer()) as unknown as OpenDisk;
+    link.isOpen = true;
     return new DiskWriter(path, disk, link);
   }
 
@@ -84,8 +90,9 @@ export class DiskWriter {
     return (await this.#ask("glance", extent)).zero === true;
   }
 
-  /** Makes the range read as zeros: reads it, and writes what is none. */
-  async clear(extent: Extent): Promise<void> {
+  /** Makes the range read as zeros: reads it, and writes what is none. `onRead` hears how many bytes were read. */
+  async clear(extent: Extent, onRead?: (bytes: number) => void): Promise<void> {
+    this.#link.onRead = onRead;
     await this.#ask("clear", extent);
   }
 
@@ -117,6 +124,7 @@ class Link {
   readonly input = new PassThrough();
   readonly ended: Promise<void>;
   onRead: ((bytes: number) => void) | undefined;
+  isOpen = false;
   readonly #path: string;
   readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
   #gone: unknown;
@@ -125,8 +133,8 @@ class Link {
     this.#path = path;
     const running = exec(program, words, { stdin: this.input, onStdoutLine: (line) => this.#hear(line) });
     this.ended = running.then(
-      () => this.#end(writerEnded(path, undefined)),
-      (error: unknown) => this.#end(writerEnded(path, error)),
+      () => this.#end(writerEnded(path, this.isOpen, undefined)),
+      (error: unknown) => this.#end(writerEnded(path, this.isOpen, error)),
     );
   }
 
@@ -155,11 +163,11 @@ class Link {
 }
 
 /** RTK_FLASH_WRITER: it was killed, or sudo refused. What is not installed says so by itself. */
-function writerEnded(path: string, error: unknown): unknown {
+function writerEnded(path: string, wasOpen: boolean, error: unknown): unknown {
   if (error instanceof RtkitError && error.code !== "RTK_EXEC_FAILED") return error;
   const why = error instanceof Error ? `: ${error.message}` : "";
   return new RtkitError("RTK_FLASH_WRITER", `what writes to ${path} has ended${why}`, {
-    hint: "nothing starts from it; flash it again",
+    hint: wasOpen ? "what is on it is not whole: flash it again" : "nothing was written to it",
     cause: error,
   });
 }

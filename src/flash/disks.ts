@@ -44,6 +44,10 @@ export interface Disk {
   readonly memberOf: readonly string[];
   /** Paths of its partitions and what lies on them. */
   readonly parts: readonly string[];
+  /** What a loop device shows: a file, or another device. */
+  readonly backing: string | undefined;
+  /** A number that no other disk or medium has had since the machine was started; undefined before Linux 5.15. */
+  readonly sequence: number | undefined;
 }
 
 /** What {@link parseDisks} is told of a machine. */
@@ -56,6 +60,10 @@ export interface MachineFacts {
   readonly mmcTypes: Readonly<Record<string, string>>;
   /** Links of /dev/disk/by-id: their names and what they lead to (`/dev/sda`). */
   readonly byId: Readonly<Record<string, string>>;
+  /** /sys/block/loopN/loop/backing_file by kernel name. */
+  readonly backingFiles?: Readonly<Record<string, string>>;
+  /** /sys/block/X/diskseq by kernel name. */
+  readonly sequences?: Readonly<Record<string, number>>;
 }
 
 /** Numbers and switches were strings before util-linux 2.33 and are in some distributions still. */
@@ -66,7 +74,7 @@ const flag = z
 const word = z
   .string()
   .nullish()
-  .transform((text) => text?.trim() ?? "");
+  .transform((text) => printable(text?.trim() ?? ""));
 
 const node = z.object({
   name: z.string(),
@@ -127,6 +135,8 @@ export function parseDisks(facts: MachineFacts): readonly Disk[] {
       mounts: family.flatMap((one) => mountsOf(one, mounted).map((at) => ({ at, device: pathOf(one) }))),
       memberOf: [...new Set([...family.flatMap(membership), ...(spread ? ["btrfs"] : [])])],
       parts: family.slice(1).map(pathOf),
+      backing: facts.backingFiles?.[kernelName(disk)],
+      sequence: facts.sequences?.[kernelName(disk)],
     });
   });
 }
@@ -193,4 +203,9 @@ function kernelName({ kname, name }: Node): string {
 /** lsblk has paths since 2.33. */
 function pathOf(one: Node): string {
   return one.path ?? `/dev/${one.name}`;
+}
+
+/** A text for a terminal: names on a card are whatever somebody has written there. */
+export function printable(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, "?");
 }

@@ -11,7 +11,8 @@ export function writingFailed(path: string, errno: string, at: number | null, is
   const place = at === null ? "" : ` at byte ${at} (${formatSize(at)})`;
   if (!isThere || GONE.has(errno)) {
     return new RtkitError("RTK_FLASH_GONE", `${path} is gone: it was pulled out, or its reader lost it`, {
-      hint: "put it in again and flash it again: it holds nothing that starts",
+      hint:
+        at === null ? "nothing was written to it" : "put it in again and flash it again: what is on it is not whole",
     });
   }
   switch (errno) {

@@ -15,6 +15,8 @@ export interface Progress {
   begin(phase: Phase): void;
   /** Bytes done in this phase, and how many there will be, where that is known. */
   at(bytes: number, total: number | undefined): void;
+  /** The image is on the disk, whole. */
+  done(): void;
 }
 
 /** What goes onto disks. */
@@ -31,6 +33,8 @@ export interface FlashOptions {
 /** One disk, e.g. `/dev/sda`; nothing of it is mounted. */
 export interface FlashTarget {
   readonly path: string;
+  /** What the disk was when it was chosen; undefined where there was no question. */
+  readonly chosen: { readonly sizeBytes: number; readonly sequence: number | undefined } | undefined;
   readonly progress: Progress;
 }
 
@@ -74,10 +78,15 @@ export async function flash(
   try {
     signal.throwIfAborted();
     // One after the other: each may ask for a password.
-    for (const job of jobs) await job.open();
+    for (const job of jobs) {
+      await job.open();
+      signal.throwIfAborted();
+    }
     onOpen();
     const holes = map === undefined ? [] : behindHead(holesBetween(map.ranges, map.size));
-    await each("wipe", async (card) => card.prepare(map?.size ?? image.size, holes));
+    await each("wipe", async (card, progress) =>
+      card.prepare(map?.size ?? image.size, holes, (bytes) => progress.at(bytes, countBytes(holes))),
+    );
     head = await copy(options, ledger, jobs);
     await each("sync", async (card) => card.sync());
     if (verify) {
@@ -86,7 +95,10 @@ export async function flash(
         card.verify(ledger.written, ledger.sums, (bytes) => progress.at(bytes, total)),
       );
     }
-    await each("finish", async (card) => card.finish(head, verify));
+    await each("finish", async (card, progress) => {
+      await card.finish(head, verify);
+      progress.done();
+    });
   } finally {
     signal.removeEventListener("abort", closeAll);
     await closeAll();
@@ -109,7 +121,7 @@ async function copy({ image, map, signal }: FlashOptions, ledger: Ledger, jobs: 
     for (const { progress } of jobs) progress.at(written, total);
     buffers.give(piece.buffer);
   };
-  for await (const piece of image.pieces(map?.ranges ?? EVERYTHING, buffers)) {
+  for await (const piece of image.pieces(map?.ranges ?? EVERYTHING, buffers, map?.size)) {
     signal.throwIfAborted();
     if (jobs.every(({ failed }) => failed)) return head;
     ledger.add(piece.offset, piece.bytes);
@@ -131,12 +143,14 @@ async function copy({ image, map, signal }: FlashOptions, ledger: Ledger, jobs: 
 class Job {
   readonly path: string;
   readonly progress: Progress;
+  readonly #chosen: FlashTarget["chosen"];
   #card: Card | undefined;
   #phase: Phase | undefined;
   #error: unknown;
 
-  constructor({ path, progress }: FlashTarget) {
+  constructor({ path, chosen, progress }: FlashTarget) {
     this.path = path;
+    this.#chosen = chosen;
     this.progress = progress;
   }
 
@@ -146,7 +160,14 @@ class Job {
 
   async open(): Promise<void> {
     await this.#attempt(async () => {
-      this.#card = new Card(await DiskWriter.open(this.path));
+      const writer = await DiskWriter.open(this.path);
+      this.#card = new Card(writer);
+      const { size, sequence } = writer.disk;
+      const was = this.#chosen;
+      if (was === undefined || (size === was.sizeBytes && sequence === (was.sequence ?? sequence))) return;
+      throw new RtkitError("RTK_FLASH_CHANGED", `${this.path} is another disk now than the one that was chosen`, {
+        hint: "nothing was written to it; choose again",
+      });
     });
   }
 

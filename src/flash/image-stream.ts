@@ -44,7 +44,7 @@ export class ImageStream implements ImageSource {
     return start;
   }
 
-  async *pieces(extents: readonly Extent[], buffers: Buffers): AsyncGenerator<Piece> {
+  async *pieces(extents: readonly Extent[], buffers: Buffers, size = this.size): AsyncGenerator<Piece> {
     try {
       for (const { offset, length } of inPieces(extents)) {
         const buffer = await buffers.take();
@@ -62,8 +62,8 @@ export class ImageStream implements ImageSource {
     } catch (error) {
       throw damaged(this.#path, error);
     }
-    if (this.size !== undefined && this.#at !== this.size) {
-      throw damaged(this.#path, new Error(`it has ${this.#at} bytes and not ${this.size}`));
+    if (size !== undefined && this.#at !== size) {
+      throw damaged(this.#path, new Error(`it has ${this.#at} bytes and not ${size}`));
     }
     this.#sums?.check();
   }

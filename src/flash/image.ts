@@ -17,10 +17,11 @@ export interface ImageSource {
   /** Its first bytes, at most so many. May be asked for once, before {@link pieces}. */
   head(bytes: number): Promise<Buffer>;
   /**
-   * The bytes of extents, which ascend, in pieces (see inPieces); they end where the image does.
+   * The bytes of extents, which ascend, in pieces (see inPieces); they end where the image does. `size`: what it has to have
+   * in all, where something else than the image says it.
    * Throws RTK_FLASH_DAMAGED, and RTK_FLASH_CHECKSUM at the end.
    */
-  pieces(extents: readonly Extent[], buffers: Buffers): AsyncGenerator<Piece>;
+  pieces(extents: readonly Extent[], buffers: Buffers, size?: number): AsyncGenerator<Piece>;
   /** How much was read, from 0 to 1; undefined where nobody knows. */
   progress(): number | undefined;
   close(): Promise<void>;

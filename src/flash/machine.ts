@@ -14,18 +14,23 @@ export async function readDisks(signal: AbortSignal): Promise<readonly Disk[]> {
   return parseDisks({
     lsblk: stdout,
     mountinfo: await readFile("/proc/self/mountinfo", "utf8"),
-    mmcTypes: await mmcTypes(),
+    mmcTypes: await ofEach(/^mmcblk\d+$/, join("device", "type")),
     byId: await stableNames(),
+    backingFiles: await ofEach(/^loop\d+$/, join("loop", "backing_file")),
+    sequences: Object.fromEntries(
+      Object.entries(await ofEach(/./, "diskseq")).map(([name, text]) => [name, Number(text)]),
+    ),
   });
 }
 
-async function mmcTypes(): Promise<Record<string, string>> {
-  const names = (await readdir("/sys/block").catch(() => [])).filter((name) => /^mmcblk\d+$/.test(name));
-  const types = names.map(async (name) => {
-    const type = await readFile(join("/sys/block", name, "device", "type"), "utf8").catch(() => "");
-    return [name, type.trim()] as const;
+/** What a file below /sys/block/X says of each device that has one, by kernel name. */
+async function ofEach(names: RegExp, file: string): Promise<Record<string, string>> {
+  const devices = (await readdir("/sys/block").catch(() => [])).filter((name) => names.test(name));
+  const texts = devices.map(async (name) => {
+    const text = await readFile(join("/sys/block", name, file), "utf8").catch(() => undefined);
+    return text === undefined ? [] : [[name, text.trim()] as const];
   });
-  return Object.fromEntries(await Promise.all(types));
+  return Object.fromEntries((await Promise.all(texts)).flat());
 }
 
 async function stableNames(): Promise<Record<string, string>> {

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { isatty } from "node:tty";
 import { errnoCode } from "../core/errors.ts";
 import { fromFd, fromStream, peek, type ByteSource } from "./byte-source.ts";
-import { compressionOf, decompress, MAGIC_BYTES } from "./compression.ts";
+import { compressionOf, decompress, fromPipe, MAGIC_BYTES } from "./compression.ts";
 import { unreadable } from "./image-failures.ts";
 import { ImageFile } from "./image-file.ts";
 import type { ImageSource } from "./image.ts";
@@ -26,23 +27,22 @@ export interface ImageOptions {
 /** Opens an image, packed or not, as its first bytes say. Throws RTK_FLASH_IMAGE where there is none. */
 export async function openImage(options: ImageOptions): Promise<ImageSource> {
   const { path, sha256 } = options;
-  if (path === "-")
-    return openPipe(
-      options,
-      fromFd(options.stdin, async () => undefined),
-    );
+  if (path === "-") {
+    if (isatty(options.stdin)) throw unreadable("standard input", "is a terminal", { hint: "pipe an image into it" });
+    return openPipe(options, await fromPipe({ fd: options.stdin, close: async () => undefined }, options.signal));
+  }
   const info = await stat(path).catch((error: unknown) => {
     throw unreadable(path, errnoCode(error) === "ENOENT" ? "does not exist" : "cannot be read", { cause: error });
   });
   if (info.isDirectory()) throw unreadable(path, "is a folder");
+  if (!info.isFile() && !info.isBlockDevice()) return openPipe(options, await fromPipe(path, options.signal));
   const file = await open(path).catch((error: unknown) => {
     throw unreadable(path, "cannot be read", { cause: error });
   });
-  if (!info.isFile())
-    return openPipe(
-      options,
-      fromFd(file.fd, async () => file.close()),
-    );
+  if (info.isBlockDevice()) {
+    const device = fromFd(file.fd, async () => file.close());
+    return openPipe(options, device);
+  }
   if (info.size === 0) {
     await file.close();
     throw unreadable(path, "is empty");
@@ -77,6 +77,7 @@ export async function openImage(options: ImageOptions): Promise<ImageSource> {
 /** A packed or plain image as it comes by. */
 async function openPipe({ path, sha256, signal }: ImageOptions, pipe: ByteSource): Promise<ImageSource> {
   const { start, whole } = await peek(pipe, MAGIC_BYTES).catch((error: unknown) => {
+    signal.throwIfAborted();
     throw unreadable(path, "cannot be read", { cause: error });
   });
   if (start.length === 0) throw unreadable(path, "is empty");

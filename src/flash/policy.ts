@@ -1,5 +1,5 @@
 import { isAbsolute } from "node:path";
-import type { Disk } from "./disks.ts";
+import { printable, type Disk } from "./disks.ts";
 
 /** Why a disk is not written to. */
 export interface Refusal {
@@ -25,8 +25,8 @@ export interface Verdict {
 export interface WriteRequest {
   /** Undefined where nobody knows before the end. */
   readonly imageBytes: number | undefined;
-  /** The image's file, with no link in its path; undefined for a pipe. */
-  readonly imagePath: string | undefined;
+  /** The image's file or device, and what is behind that, with no link in their paths; none for a pipe. */
+  readonly imagePaths: readonly string[];
 }
 
 /** Every card that is sold as 128 GB is below this, in bytes. Larger ones are rarely what somebody flashes. */
@@ -44,10 +44,10 @@ export function judge(disk: Disk, request: WriteRequest): Verdict {
   if (kind === "other") refuse("RTK_FLASH_NOT_A_DISK", "is no disk for an image", "name a card");
   if (sizeBytes === 0) refuse("RTK_FLASH_NO_MEDIUM", "has no medium in it", "put a card in");
   if (system.length > 0) {
-    const places = system.map(({ at }) => (at === "[SWAP]" ? "swap" : at)).join(", ");
+    const places = printable(system.map(({ at }) => (at === "[SWAP]" ? "swap" : at)).join(", "));
     refuse("RTK_FLASH_SYSTEM_DISK", `is what this system has ${places} on`, "name another disk");
   } else if (mounts.length > 0 && kind !== "removable" && kind !== "loop") {
-    const places = mounts.map(({ at }) => at).join(", ");
+    const places = printable(mounts.map(({ at }) => at).join(", "));
     refuse("RTK_FLASH_MOUNTED", `is mounted at ${places}`, "unmount it, if it is the one that is meant");
   }
   if (disk.memberOf.length > 0) {
@@ -63,10 +63,15 @@ export function judge(disk: Disk, request: WriteRequest): Verdict {
     const reason = `has ${sizeBytes} bytes, and the image ${request.imageBytes}`;
     refuse("RTK_FLASH_TOO_SMALL", reason, "use a larger card");
   }
-  if (request.imagePath !== undefined && holdsFile(disk, request.imagePath)) {
+  if (disk.backing?.startsWith("/dev/") === true) {
+    refuse("RTK_FLASH_NOT_A_DISK", `is a view of ${disk.backing}`, `name ${disk.backing} if that is meant`);
+  }
+  if (request.imagePaths.some((path) => holdsFile(disk, path))) {
     refuse("RTK_FLASH_IMAGE_DISK", "is what the image itself is on", "copy the image somewhere else first");
   }
-  return { refusals, unmount: mounts.map(({ at }) => at), doubt: doubtOf(disk) };
+  // A mount is longer than what it lies below.
+  const unmount = [...new Set(mounts.map(({ at }) => at))].toSorted((a, b) => a.length - b.length);
+  return { refusals, unmount, doubt: doubtOf(disk) };
 }
 
 function doubtOf({ kind, sizeBytes, logicalBlockBytes }: Disk): string | undefined {
@@ -82,6 +87,7 @@ function isCardMount(at: string): boolean {
   return CARD_MOUNTS.some((start) => `${at}/`.startsWith(start));
 }
 
-function holdsFile({ mounts }: Disk, file: string): boolean {
+function holdsFile({ path, parts, backing, mounts }: Disk, file: string): boolean {
+  if ([path, backing, ...parts].includes(file)) return true;
   return isAbsolute(file) && mounts.some(({ at }) => at !== "/" && file.startsWith(`${at}/`));
 }

@@ -3,12 +3,13 @@
 Usage: writer.py DISK. Commands on standard input, a line each; one line of JSON on standard output answers each, in order:
   write OFFSET LENGTH    followed by LENGTH bytes
   discard OFFSET LENGTH  tells the disk that the range is of no use any more; {"discarded": false} where it cannot
-  clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone
+  clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as hash does
   glance OFFSET LENGTH   {"zero": whether sectors here and there read as zeros, the first and the last among them}
   sync                   returns when the disk has what was written
   hash OFFSET LENGTH     {"sha256": of what the disk has, in hex}, and before it {"read": bytes so far} now and then
   sums OFFSET LENGTH     {"crc32": [of each MiB]}
-The first line tells of the disk: {"size", "block": bytes of a logical sector, "direct": whether the page cache is passed
+The first line tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that no other disk or
+medium had since the machine was started (null of files and before Linux 5.15), "direct": whether the page cache is passed
 by}. Errors are {"error": "EIO", "at": offset}; the next command is done all the same. It ends with its input, and does not
 finish what is only read.
 
@@ -27,6 +28,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,6 +40,7 @@ GLANCES = 16
 
 # linux/fs.h; the two that take a range want two 64-bit numbers, offset and length.
 BLKSSZGET = 0x1268
+BLKGETDISKSEQ = 0x80081280
 BLKDISCARD = 0x1277
 BLKZEROOUT = 0x127F
 
@@ -61,6 +64,15 @@ class Disk:
             self.direct = False
         self.size = os.lseek(self.fd, 0, os.SEEK_END)
         self.block = struct.unpack("i", fcntl.ioctl(self.fd, BLKSSZGET, bytes(4)))[0] if self.is_block else 512
+        self.sequence = self._sequence()
+
+    def _sequence(self):
+        if not self.is_block:
+            return None
+        try:
+            return struct.unpack("Q", fcntl.ioctl(self.fd, BLKGETDISKSEQ, bytes(8)))[0]
+        except OSError:
+            return None
 
     def write(self, buffer, offset):
         """Writes all of it; the last bytes of a chunk are filled up to whole sectors by the sender."""
@@ -102,11 +114,15 @@ class Disk:
 
     def zero(self, buffer, offset):
         """BLKZEROOUT lets the disk do it where it can."""
-        if self.is_block:
-            fcntl.ioctl(self.fd, BLKZEROOUT, struct.pack("QQ", offset, len(buffer)))
-        else:
-            buffer[:] = ZEROS[: len(buffer)]
-            self.write(buffer, offset)
+        try:
+            if self.is_block:
+                fcntl.ioctl(self.fd, BLKZEROOUT, struct.pack("QQ", offset, len(buffer)))
+                return
+        except OSError:
+            # Written as zeros, it is tried again where that may help, and the error that stays is the write's.
+            pass
+        buffer[:] = ZEROS[: len(buffer)]
+        self.write(buffer, offset)
 
 
 class Reader:
@@ -178,21 +194,23 @@ class Commands:
         return {"zero": True}
 
     def clear(self, offset, length):
-        cleared = 0
         for at, view in self.reader.chunks(offset, length):
             if not is_zero(view):
                 # The reader has begun with the other buffer.
                 self.disk.zero(view, at)
-                cleared += len(view)
-        return {"cleared": cleared}
+            self.tell(at - offset, len(view))
+        return {}
 
     def hash(self, offset, length):
         digest = hashlib.sha256()
         for at, view in self.reader.chunks(offset, length):
             digest.update(view)
-            if (at - offset) % PROGRESS == 0:
-                answer({"read": at - offset + len(view)})
+            self.tell(at - offset, len(view))
         return {"sha256": digest.hexdigest()}
+
+    def tell(self, before, length):
+        if before % PROGRESS == 0:
+            answer({"read": before + length})
 
     def sums(self, offset, length):
         sums = []
@@ -246,6 +264,10 @@ def serve(disk):
             answer(getattr(commands, name)(*arguments))
         except OSError as error:
             answer(failure(error, arguments[0] if arguments else None))
+        except BaseException:
+            # A mistake of ours: nobody must wait for an answer.
+            traceback.print_exc()
+            os._exit(1)
 
     for line in iter(sys.stdin.buffer.readline, b""):
         name, *numbers = line.decode().split()
@@ -275,7 +297,7 @@ def main():
         answer(failure(error, None))
         return 1
     drop_rights()
-    answer({"size": disk.size, "block": disk.block, "direct": disk.direct})
+    answer({"size": disk.size, "block": disk.block, "sequence": disk.sequence, "direct": disk.direct})
     serve(disk)
     return 0
 

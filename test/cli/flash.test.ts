@@ -1,7 +1,10 @@
 import { execa } from "execa";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { runCli } from "../../src/cli/program.ts";
+import { scratchDir } from "../scratch.ts";
 import { loopDevice, testImage, usedCard, withFaults } from "../flash/disks.ts";
 
 let printed: string;
@@ -109,6 +112,12 @@ it("does not write to what is mounted, nor to the disk that this system runs fro
 });
 
 it("says what is wrong with what it was told", async () => {
+  const empty = join(scratchDir("rtkit-empty-"), "empty.img.gz");
+  await writeFile(empty, gzipSync(""));
+  expect(await flash(empty)).toBe(2);
+  expect(lines()).toMatchObject([{ code: "RTK_FLASH_IMAGE" }]);
+  expect(await flash("-", "--wifi", "net", "--wifi-passphrase-file", "/dev/stdin")).toBe(2);
+  expect(lines()).toMatchObject([{ code: "RTK_FLASH_PASSPHRASE" }]);
   const image = testImage();
   expect(await flash(image.path, "--sha256", "abc")).toBe(2);
   expect(lines()).toMatchObject([{ type: "error", code: "RTK_FLASH_SHA256" }]);

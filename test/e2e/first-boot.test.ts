@@ -138,8 +138,10 @@ async function flashCard(path: string, card: string, settings: FirstBootSettings
   const { map } = await imageFacts(path, (message) => expect.fail(message));
   const image = await openImage({ path, stdin: 0, signal });
   const patches = settingsPatch(await image.head(SETTINGS_HEAD_BYTES), settings);
-  const progress = { begin: () => undefined, at: () => undefined };
-  const flashed = await flash({ image, map, patches, verify: true, signal }, [{ path: card, progress }]);
+  const progress = { begin: () => undefined, at: () => undefined, done: () => undefined };
+  const flashed = await flash({ image, map, patches, verify: true, signal }, [
+    { path: card, chosen: undefined, progress },
+  ]);
   expect(flashed).toMatchObject([{ verified: true, error: undefined }]);
 }
 

@@ -23,6 +23,8 @@ const card: Disk = {
   mounts: [{ at: "/media/ada/bootfs", device: "/dev/urandom" }],
   memberOf: [],
   parts: ["/dev/urandom"],
+  backing: undefined,
+  sequence: 7,
 };
 const stick: Disk = { ...card, path: STICK, stableNames: [], mounts: [], parts: [], labels: [] };
 const ssd: Disk = { ...stick, path: SSD, kind: "external", sizeBytes: 500_107_862_016 };
@@ -59,7 +61,13 @@ describe("a disk is chosen", () => {
   it("by its number, and by typing its name; that there is only one is no answer", async () => {
     const { chosen, questions } = await choose([system, card], {}, ["1", "null"]);
     expect(chosen).toEqual([
-      { path: CARD, name: "Generic STORAGE DEVICE (/dev/null, 31.9 GB)", mounts: ["/media/ada/bootfs"] },
+      {
+        path: CARD,
+        name: "Generic STORAGE DEVICE (/dev/null, 31.9 GB)",
+        mounts: ["/media/ada/bootfs"],
+        sizeBytes: card.sizeBytes,
+        sequence: 7,
+      },
     ]);
     expect(questions[0]).toBe(
       "  1  Generic STORAGE DEVICE (/dev/null, 31.9 GB): bootfs, rootfs; mounted at /media/ada/bootfs\n" +

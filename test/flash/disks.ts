@@ -117,7 +117,11 @@ export async function flashTo(
       signal,
       ...rest,
     },
-    disks.map((disk) => ({ path: disk, progress: { begin: () => undefined, at: () => undefined } })),
+    disks.map((disk) => ({
+      path: disk,
+      chosen: undefined,
+      progress: { begin: () => undefined, at: () => undefined, done: () => undefined },
+    })),
   );
 }
 

@@ -1,6 +1,8 @@
 import { execa } from "execa";
 import { openSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
 import { HEAD_BYTES } from "../../src/flash/extents.ts";
 import { flash } from "../../src/flash/flash.ts";
@@ -59,6 +61,48 @@ describe("flashing a disk", () => {
     }
   });
 
+  it("writes nothing when its name is another disk's since it was chosen", async () => {
+    const card = usedCard();
+    const before = await readFile(card);
+    const device = await loopDevice(card);
+    const disks = [{ path: card, chosen: { sizeBytes: before.length + 512, sequence: undefined } }];
+    // The number that the kernel gives to each disk and medium, which this one cannot have any more.
+    if (device !== undefined)
+      disks.push({ path: device.path, chosen: { sizeBytes: before.length, sequence: 1 as never } });
+    const { signal } = new AbortController();
+    const opened = await openImage({ path: image.path, stdin: 0, signal });
+    const progress = { begin: () => undefined, at: () => undefined, done: () => undefined };
+    const flashed = await flash(
+      { image: opened, map: image.map, patches: [], verify: true, signal },
+      disks.map((disk) => ({ ...disk, progress })),
+    );
+    await device?.detach();
+    for (const { error } of flashed) expect(error).toMatchObject({ code: "RTK_FLASH_CHANGED" });
+    expect((await readFile(card)).equals(before)).toBe(true);
+  });
+
+  it("takes an image that ends in a hole, and in the middle of a sector", async () => {
+    const size = image.bytes.length - 100;
+    const map = { size, ranges: image.map.ranges.slice(0, 4) };
+    const path = join(scratchDir("rtkit-odd-"), "odd.img");
+    await writeFile(path, image.bytes.subarray(0, size));
+    const card = usedCard();
+    const device = await loopDevice(card);
+    expect(await flashTo([device?.path ?? card], image, { path, map })).toMatchObject([{ error: undefined }]);
+    await device?.detach();
+    const expected = Buffer.from(image.bytes.subarray(0, size));
+    expected.fill(0, 10 * 1024 ** 2 + 8192, size);
+    expect((await readFile(card)).subarray(0, size).equals(expected)).toBe(true);
+  });
+
+  it("refuses a packed image that is longer than its block map", async () => {
+    const path = join(scratchDir("rtkit-long-"), "long.img.gz");
+    await writeFile(path, gzipSync(Buffer.concat([image.bytes, Buffer.from("more")]), { level: 1 }));
+    const card = usedCard();
+    await expect(flashTo([card], image, { path })).rejects.toMatchObject({ code: "RTK_FLASH_DAMAGED" });
+    expect(isBootable(await readFile(card))).toBe(false);
+  });
+
   it("patches what is patched, in the head and behind it", async () => {
     const card = usedCard();
     const patches = [40_000, HEAD_BYTES + 100].map((offset) => ({ offset, bytes: Buffer.from("hostname=arm\n") }));
@@ -104,7 +148,11 @@ describe("flashing a disk", () => {
     const signal = new AbortController().signal;
     const opened = await openImage({ path: "-", stdin: openSync(image.path, "r"), signal });
     const [flashed] = await flash({ image: opened, map: undefined, patches: [], verify: true, signal }, [
-      { path: card, progress: { begin: () => undefined, at: () => undefined } },
+      {
+        path: card,
+        chosen: undefined,
+        progress: { begin: () => undefined, at: () => undefined, done: () => undefined },
+      },
     ]);
     expect(flashed?.error).toMatchObject({ code: "RTK_FLASH_TOO_SMALL" });
     expect(isBootable(await readFile(card))).toBe(false);
@@ -190,11 +238,13 @@ describe("flashing a disk", () => {
         flash({ image: opened, map: image.map, patches: [], verify: true, signal: abort.signal }, [
           {
             path: card,
+            chosen: undefined,
             progress: {
               begin: (now) => {
                 if (now === phase) abort.abort(reason);
               },
               at: () => undefined,
+              done: () => undefined,
             },
           },
         ]),

@@ -144,6 +144,15 @@ describe("an image", () => {
     }
   });
 
+  it("is not waited for when nobody writes to its pipe any more", async () => {
+    const pipe = join(scratchDir("rtkit-fifo-"), "pipe");
+    await execa("mkfifo", [pipe]);
+    const abort = new AbortController();
+    const opening = openImage({ path: pipe, stdin: 0, signal: abort.signal });
+    setTimeout(() => abort.abort(new Error("interrupted")), 200);
+    await expect(opening).rejects.toThrow("interrupted");
+  });
+
   it("is one file that can be read", async () => {
     const dir = scratchDir("rtkit-source-");
     const code = { code: "RTK_FLASH_IMAGE", exitStatus: 2 };

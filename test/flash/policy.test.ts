@@ -21,7 +21,7 @@ interface Machine {
 
 const folder = join(rtkitRoot, "test", "fixtures", "disks");
 
-const NOTHING_KNOWN = { imageBytes: undefined, imagePath: undefined };
+const NOTHING_KNOWN = { imageBytes: undefined, imagePaths: [] };
 
 describe("which disk may be written to", () => {
   for (const file of readdirSync(folder).filter((name) => name.endsWith(".json"))) {
@@ -35,7 +35,10 @@ describe("which disk may be written to", () => {
       });
       const judged = disks.map((disk) => ({
         disk,
-        verdict: judge(disk, { imageBytes: machine.imageBytes, imagePath: machine.imagePath }),
+        verdict: judge(disk, {
+          imageBytes: machine.imageBytes,
+          imagePaths: machine.imagePath === undefined ? [] : [machine.imagePath],
+        }),
       }));
       const offered = candidates(judged).map(({ disk }) => disk.path);
       for (const [path, expected] of Object.entries(machine.expected)) {
@@ -82,6 +85,8 @@ describe("which disk may be written to", () => {
     ),
     memberOf: fc.subarray(["LVM", "RAID", "ZFS"]),
     parts: fc.constant(["/dev/sda1"]),
+    backing: fc.constant(undefined),
+    sequence: fc.constant(undefined),
   });
 
   it("is never one that the system has something on, or that is part of something, or read-only, or has no medium", () => {
@@ -111,11 +116,48 @@ describe("which disk may be written to", () => {
     );
   });
 
+  const card: Disk = {
+    path: "/dev/sda",
+    stableNames: [],
+    model: "",
+    transport: "usb",
+    kind: "removable",
+    sizeBytes: 32e9,
+    logicalBlockBytes: 512,
+    readOnly: false,
+    labels: [],
+    mounts: [],
+    memberOf: [],
+    parts: ["/dev/sda1"],
+    backing: undefined,
+    sequence: undefined,
+  };
+  const codes = (disk: Partial<Disk>, ...imagePaths: string[]): string[] =>
+    judge({ ...card, ...disk }, { imageBytes: 1, imagePaths }).refusals.map(({ code }) => code);
+
+  it("is not the image itself, a part of it, or what shows it", () => {
+    expect(codes({}, "/dev/sda")).toEqual(["RTK_FLASH_IMAGE_DISK"]);
+    expect(codes({}, "/dev/sda1")).toEqual(["RTK_FLASH_IMAGE_DISK"]);
+    const loop = { path: "/dev/loop0", kind: "loop", backing: "/home/ada/arm.img" } as const;
+    expect(codes(loop, "/home/ada/arm.img")).toEqual(["RTK_FLASH_IMAGE_DISK"]);
+    expect(codes(loop, "/home/ada/other.img")).toEqual([]);
+  });
+
+  it("is not a view of another disk, which may be in use", () => {
+    expect(codes({ path: "/dev/loop0", kind: "loop", backing: "/dev/sdb" })).toEqual(["RTK_FLASH_NOT_A_DISK"]);
+  });
+
+  it("has what lies below another mount unmounted first", () => {
+    const mounts = ["/mnt/x/boot", "/mnt/x", "/mnt/x/boot/more"].map((at) => ({ at, device: "/dev/sda1" }));
+    const { unmount } = judge({ ...card, mounts }, NOTHING_KNOWN);
+    expect(unmount).toEqual(["/mnt/x", "/mnt/x/boot", "/mnt/x/boot/more"]);
+  });
+
   it("is as large as the image at least", () => {
     fc.assert(
       fc.property(disks, fc.integer({ min: 1, max: 4e12 }), (disk: Disk, imageBytes) => {
-        const codes = judge(disk, { imageBytes, imagePath: undefined }).refusals.map(({ code }) => code);
-        expect(codes.includes("RTK_FLASH_TOO_SMALL")).toBe(disk.sizeBytes > 0 && disk.sizeBytes < imageBytes);
+        const refused = judge(disk, { imageBytes, imagePaths: [] }).refusals.map(({ code }) => code);
+        expect(refused.includes("RTK_FLASH_TOO_SMALL")).toBe(disk.sizeBytes > 0 && disk.sizeBytes < imageBytes);
       }),
     );
   });

@@ -70,6 +70,17 @@ export async function readSettings(
     sshKeys.push(...((typeof text === "string" ? tryTo(errors, () => parseSshKeys(file, text)) : undefined) ?? []));
     if (text instanceof RtkitError) errors.push(text);
   }
+  for (const [option, value] of [
+    ["--hostname", hostname],
+    ["--static-ip", staticAddress],
+  ] as const) {
+    if (cards === 1 || value === undefined) continue;
+    errors.push(
+      usageError("RTK_FLASH_SETTING", `${option} is for one board, and ${cards} cards are written`, {
+        hint: "write them one after the other",
+      }),
+    );
+  }
   throwIfAny(errors);
   // The last of all: nobody types a pass-phrase to be told of another option's mistake.
   const wifi = network === undefined ? undefined : await withPassphrase(network, options.wifiPassphraseFile, askSecret);

@@ -1,7 +1,6 @@
 import { RtkitError } from "../../core/errors.ts";
 import { boardNames, rememberHostKey } from "../../flash/host-key.ts";
-import type { ImageSource } from "../../flash/image.ts";
-import { imageSettings, SETTINGS_HEAD_BYTES, settingsPatch, type Patch } from "../../flash/settings-patch.ts";
+import { imageSettings, settingsPatch, type Patch } from "../../flash/settings-patch.ts";
 import type { Context } from "../../pipeline/step.ts";
 import { self } from "../project.ts";
 import { askSecret } from "./ask-secret.ts";
@@ -15,18 +14,21 @@ export interface FirstBoot {
 }
 
 /**
- * Turns options into what the card gets for its first boot; asks for a pass-phrase where one is needed. Throws
+ * Turns options into what the card gets for its first boot; asks for a pass-phrase where one is needed. `head`: the image's
+ * first SETTINGS_HEAD_BYTES. Throws
  * RTK_FLASH_NO_SETTINGS when the image takes none, and what readSettings throws.
  */
 export async function prepareFirstBoot(
   context: Context,
-  image: ImageSource,
+  head: Buffer,
   cards: number,
   options: FirstBootOptions,
 ): Promise<FirstBoot> {
   const { signal } = context;
+  // Nobody types a pass-phrase to be told that the image has no use for it: this throws where that is so.
+  if (options.wifi !== undefined)
+    settingsPatch(head, { sshKeys: [], wifi: { ssid: options.wifi, country: "", psk: "" } });
   const settings = await readSettings(options, { cards, askSecret: secretTerminal(signal) });
-  const head = await image.head(SETTINGS_HEAD_BYTES);
   const template = imageSettings(head);
   const patches = settings === undefined ? [] : settingsPatch(head, settings);
   const finish = async (): Promise<readonly string[]> => {

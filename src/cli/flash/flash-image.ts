@@ -6,8 +6,10 @@ import { chooseDisks, type ChosenDisk } from "../../flash/choose.ts";
 import { countBytes } from "../../flash/extents.ts";
 import { flash, type Flashed, type FlashOptions } from "../../flash/flash.ts";
 import type { ImageSource } from "../../flash/image.ts";
+import { unreadable } from "../../flash/image-failures.ts";
 import { openImage } from "../../flash/open-image.ts";
 import { readDisks } from "../../flash/machine.ts";
+import { SETTINGS_HEAD_BYTES } from "../../flash/settings-patch.ts";
 import { unmountAll } from "../../flash/unmount.ts";
 import type { Context } from "../../pipeline/step.ts";
 import { askOnTerminal } from "../ask.ts";
@@ -40,6 +42,11 @@ export async function flashImage(
 ): Promise<CommandResult> {
   const { signal } = context;
   const path = named ?? (await lastBuild(context, options));
+  if (path === "-" && /^\/dev\/(?:stdin|fd\/0)$/.test(options.wifiPassphraseFile ?? "")) {
+    throw usageError("RTK_FLASH_PASSPHRASE", "standard input cannot be the image and the pass-phrase", {
+      hint: "give the pass-phrase in another file: --wifi-passphrase-file",
+    });
+  }
   const facts = await factsOf(context, path, options.sha256);
   const image = await openImage({
     path,
@@ -49,6 +56,8 @@ export async function flashImage(
   });
   try {
     const { map } = facts;
+    const head = await image.head(SETTINGS_HEAD_BYTES);
+    if (head.length === 0) throw unreadable(image.name, "has nothing in it");
     requireSize(image, map?.size);
     const disks = await chooseDisks(
       {
@@ -64,7 +73,7 @@ export async function flashImage(
         ask: options.json === true || path === "-" ? undefined : askOnTerminal(signal),
       },
     );
-    const firstBoot = await prepareFirstBoot(context, image, disks.length, options);
+    const firstBoot = await prepareFirstBoot(context, head, disks.length, options);
     if (options.dryRun === true) return preview(image, map, disks);
     for (const disk of disks) await unmountAll(disk, signal);
     const started = performance.now();
@@ -119,8 +128,9 @@ async function write(
   disks: readonly ChosenDisk[],
 ): Promise<readonly Flashed[]> {
   const fraction = (): number | undefined => options.image.progress();
-  const targets = disks.map(({ path }) => ({
+  const targets = disks.map(({ path, ...chosen }) => ({
     path,
+    chosen,
     progress: diskProgress(context, { path, verify: options.verify, fraction }),
   }));
   try {
@@ -131,14 +141,10 @@ async function write(
     for (const [index, { progress }] of targets.entries()) progress.end(flashed[index]?.error !== undefined);
     return flashed;
   } catch (error) {
-    for (const { progress } of targets) progress.end(true);
-    if (context.signal.aborted) {
-      const names = disks.map(({ name }) => name).join(", ");
-      context.emit({
-        type: "warning",
-        message: `${names}: not finished; nothing starts from it`,
-        hint: "flash it again",
-      });
+    for (const [index, { progress }] of targets.entries()) {
+      const there = progress.whatIsThere();
+      progress.end(true);
+      if (there !== undefined) context.emit({ type: "warning", message: `${disks[index]?.name}: ${there}` });
     }
     throw error;
   }

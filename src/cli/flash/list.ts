@@ -1,4 +1,5 @@
 import { candidates, decimalSize, type Judged } from "../../flash/choose.ts";
+import { printable } from "../../flash/disks.ts";
 import { readDisks } from "../../flash/machine.ts";
 import { judge } from "../../flash/policy.ts";
 import type { Context } from "../../pipeline/step.ts";
@@ -10,7 +11,7 @@ export async function listDisks(context: Context): Promise<CommandResult> {
   const disks = await readDisks(context.signal);
   const judged = disks
     .filter(({ kind }) => kind !== "other" && kind !== "loop")
-    .map((disk) => ({ disk, verdict: judge(disk, { imageBytes: undefined, imagePath: undefined }) }));
+    .map((disk) => ({ disk, verdict: judge(disk, { imageBytes: undefined, imagePaths: [] }) }));
   const offered = candidates(judged);
   const others = judged.filter((one) => !offered.includes(one));
   return {
@@ -42,7 +43,7 @@ function section(judged: readonly Judged[], last: (one: Judged) => string): stri
   const rows = table(
     judged.map((one) => {
       const { path, sizeBytes, model, transport, labels, mounts } = one.disk;
-      const on = [labels.join(", "), ...mounts.map(({ at }) => at)].filter((text) => text !== "").join("; ");
+      const on = [labels.join(", "), ...mounts.map(({ at }) => printable(at))].filter((text) => text !== "").join("; ");
       return [path, decimalSize(sizeBytes), transport, model, on, last(one)];
     }),
   );

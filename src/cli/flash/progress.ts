@@ -17,6 +17,8 @@ export interface DiskProgress extends Progress {
   readonly steps: (PipelineEvent & { type: "plan" })["steps"];
   /** Ends the phase that goes on. */
   end(failed: boolean): void;
+  /** What is on the disk when the work is interrupted now; undefined when that is what was there before. */
+  whatIsThere(): string | undefined;
 }
 
 /** Shows the phases of one disk as steps (`write-sda`), with bytes, rate and remaining time. `now`: milliseconds. */
@@ -30,6 +32,7 @@ export function diskProgress(
   const stepOf = (phase: Phase): string => `${phase}-${kernelName}`;
   let current: Phase | undefined;
   let started = 0;
+  let isDone = false;
   const tell = (status: "started" | "done" | "failed"): void => {
     if (current === undefined) return;
     context.emit({ type: "step", name: stepOf(current), status, ms: Math.round(now() - started) });
@@ -47,9 +50,19 @@ export function diskProgress(
       const fraction = total === undefined ? disk.fraction() : bytes / total;
       context.emit({ type: "progress", name: stepOf(current), text: describe(bytes, fraction, now() - started) });
     },
+    done(): void {
+      tell("done");
+      current = undefined;
+      isDone = true;
+    },
     end(failed): void {
       tell(failed ? "failed" : "done");
       current = undefined;
+    },
+    whatIsThere(): string | undefined {
+      if (isDone) return "the image is on it, whole";
+      if (current === undefined) return undefined;
+      return current === "finish" ? "not looked at to the end: flash it again" : "not finished; nothing starts from it";
     },
   };
 }

@@ -38,6 +38,16 @@ describe("the settings of a flash", () => {
   it("are none with --no-host-key, and for several cards", async () => {
     expect(await settingsOf(["--no-host-key"])).toBeUndefined();
     expect(await readSettings(optionsOf([]), { cards: 2, askSecret: undefined })).toBeUndefined();
+    // Two boards of one name or address would take each other's place.
+    for (const option of [
+      ["--hostname", "arm"],
+      ["--static-ip", "192.168.1.2/24"],
+    ]) {
+      await expect(readSettings(optionsOf(option), { cards: 2, askSecret: undefined })).rejects.toMatchObject({
+        code: "RTK_FLASH_SETTING",
+        message: expect.stringContaining("is for one board"),
+      });
+    }
   });
 
   it("are what the options say", async () => {

@@ -15,6 +15,17 @@ describe("the progress of a disk", () => {
     ]);
   });
 
+  it("knows what is on the disk when the work is interrupted", () => {
+    const progress = diskProgress(watchedContext(""), { path: "/dev/sda", verify: true, fraction: () => undefined });
+    expect(progress.whatIsThere()).toBe(undefined);
+    progress.begin("wipe");
+    expect(progress.whatIsThere()).toContain("nothing starts from it");
+    progress.begin("finish");
+    expect(progress.whatIsThere()).toContain("flash it again");
+    progress.done();
+    expect(progress.whatIsThere()).toContain("whole");
+  });
+
   it("says how much, how fast and how long, as far as that is known", () => {
     const context = watchedContext("");
     let time = 0;
