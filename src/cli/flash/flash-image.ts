@@ -41,8 +41,8 @@ export async function flashImage(
   options: FlashCommandOptions,
 ): Promise<CommandResult> {
   const { signal } = context;
-  const path = named ?? (await lastBuild(context, options));
-  if (path === "-" && /^\/dev\/(?:stdin|fd\/0)$/.test(options.wifiPassphraseFile ?? "")) {
+  const path = isStdin(named) ? "-" : (named ?? (await lastBuild(context, options)));
+  if (path === "-" && isStdin(options.wifiPassphraseFile)) {
     throw usageError("RTK_FLASH_PASSPHRASE", "standard input cannot be the image and the pass-phrase", {
       hint: "give the pass-phrase in another file: --wifi-passphrase-file",
     });
@@ -88,6 +88,10 @@ export async function flashImage(
   } finally {
     await image.close();
   }
+}
+
+function isStdin(path: string | undefined): boolean {
+  return ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].includes(path ?? "");
 }
 
 async function lastBuild(context: Context, options: FlashCommandOptions): Promise<string> {
