@@ -140,21 +140,37 @@ export async function deployRelease(
       if (active) options.warn(await takeBack(connection, release.id, grace));
       throw error;
     }
-    if (error instanceof Unhealthy) {
-      const refused = await revert(connection, release.id, signal).then(
-        () => undefined,
-        (reason: unknown) => reason,
-      );
-      if (refused === undefined) throw new DeployFailure(error.told, { previous, sentBytes, rolledBack: true });
-      if (!(refused instanceof RtkitError)) throw refused;
-      const lost = refused.code === "RTK_SSH_LOST";
-      const told = lost ? goesBackByItself(connection, options, error.told) : cannotGoBack(error.told, refused);
-      throw new DeployFailure(told, { previous, sentBytes, rolledBack: lost ? null : false });
+    const why: unknown = error instanceof Unhealthy ? error.told : error;
+    if (!active) {
+      if (!(why instanceof RtkitError)) throw why;
+      throw new DeployFailure(why, { previous, sentBytes, rolledBack: false });
     }
-    if (!(error instanceof RtkitError)) throw error;
-    const lost = active && error.code === "RTK_SSH_LOST";
-    const told = lost ? goesBackByItself(connection, options, error) : error;
-    throw new DeployFailure(told, { previous, sentBytes, rolledBack: lost ? null : false });
+    // Whatever it was: nobody has seen the nodes well, and nobody will.
+    const { rolledBack, told } = await goBack(connection, release.id, options, why, grace);
+    if (!(told instanceof RtkitError)) throw told;
+    throw new DeployFailure(told, { previous, sentBytes, rolledBack });
+  }
+}
+
+/** Tells a board that is on the new release to go back, and what is to be told then. */
+async function goBack(
+  connection: Connection,
+  id: string,
+  options: DeployOptions,
+  why: unknown,
+  grace: AbortSignal,
+): Promise<{ readonly rolledBack: boolean | null; readonly told: unknown }> {
+  if (why instanceof RtkitError && why.code === "RTK_SSH_LOST") {
+    return { rolledBack: null, told: goesBackByItself(connection, options, why) };
+  }
+  try {
+    if (await revert(connection, id, grace)) return { rolledBack: true, told: why };
+    return { rolledBack: false, told: why instanceof RtkitError ? isConfirmed(why) : why };
+  } catch (refused) {
+    if (!(refused instanceof RtkitError) || !(why instanceof RtkitError)) return { rolledBack: null, told: why };
+    const lost = refused.code === "RTK_SSH_LOST";
+    const told = lost ? goesBackByItself(connection, options, why) : cannotGoBack(why, refused);
+    return { rolledBack: lost ? null : false, told };
   }
 }
 
@@ -255,6 +271,14 @@ function goesBackByItself({ address }: Connection, { timeoutSeconds }: DeployOpt
   const seconds = Math.ceil(timeoutSeconds) + CONFIRM_MARGIN_S;
   const what = `${why.message}; unless it heard that all is well, ${formatAddress(address)} goes back by itself within ${seconds} s`;
   return new RtkitError(why.code, what, { hint: "run it again when the board answers", cause: why });
+}
+
+/** Another deploy of the same release has found the nodes well. */
+function isConfirmed(why: RtkitError): RtkitError {
+  return new RtkitError(why.code, `${why.message}\nand it stays: another deploy has confirmed this release`, {
+    hint: "rtkit status shows how it is; rtkit rollback goes back",
+    cause: why,
+  });
 }
 
 /** A board that had no release before, for example, has nothing to go back to. */

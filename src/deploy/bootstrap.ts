@@ -6,7 +6,7 @@ import { RtkitError } from "../core/errors.ts";
 import type { ExecEnd } from "../core/exec.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { formatAddress } from "./address.ts";
-import { printable } from "./ssh-failures.ts";
+import { printable } from "../core/printable.ts";
 import { imageRefusal, whatIsMissing, type SystemNeeds } from "./system-check.ts";
 import { askFacts, type SystemFacts } from "./system-facts.ts";
 import type { Connection } from "./transport.ts";

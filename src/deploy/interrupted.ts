@@ -1,3 +1,4 @@
+import { RtkitError } from "../core/errors.ts";
 import { formatAddress } from "./address.ts";
 import { revert } from "./rtnodectl.ts";
 import type { Connection } from "./transport.ts";
@@ -18,9 +19,12 @@ export function graceAfter(signal: AbortSignal, leave: AbortSignal | undefined):
 export async function takeBack(connection: Connection, id: string, signal: AbortSignal): Promise<string> {
   const board = formatAddress(connection.address);
   try {
-    await revert(connection, id, signal);
-    return `interrupted: ${board} went back to its previous release`;
-  } catch {
+    const wentBack = await revert(connection, id, signal);
+    return wentBack
+      ? `interrupted: ${board} went back to its previous release`
+      : `interrupted: ${board} stays on the new release, which was confirmed already`;
+  } catch (error) {
+    if (error instanceof RtkitError && error.code === "RTK_DEPLOY_REFUSED") return `interrupted: ${error.message}`;
     return `interrupted: ${board} could not be told to go back; it does so by itself when its time is up`;
   }
 }

@@ -1,6 +1,6 @@
 import { decode, encode, type Answer, type Question } from "dns-packet";
 import { isIP } from "node:net";
-import { printable } from "./ssh-failures.ts";
+import { printable } from "../core/printable.ts";
 
 /** How boards announce themselves in DNS-SD: overlays/base has it in /etc/systemd/dnssd/. */
 const SERVICE = "_rtkit._tcp.local";

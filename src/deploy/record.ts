@@ -4,7 +4,7 @@ import * as z from "zod";
 const Text = z.string().regex(/^[!-~](?:[ -~]{0,254}[!-~])?$/);
 
 /** Seconds since 1970 as the board takes them: twelve digits. */
-const LATEST_S = 1e12 - 1;
+export const LATEST_S = 1e12 - 1;
 
 /**
  * What is known of a deploy, kept beside the release on the board: of which sources it is, and who put it there when. The

@@ -3,29 +3,38 @@ import * as z from "zod";
 import { RtkitError } from "../core/errors.ts";
 import type { ExecEnd } from "../core/exec.ts";
 import { formatAddress, type Address } from "./address.ts";
-import { DeployRecord, parseRecord, recordStream, type SealedRecord } from "./record.ts";
+import { DeployRecord, LATEST_S, parseRecord, recordStream, type SealedRecord } from "./record.ts";
 import { parseManifest, type ReleaseNode } from "./release.ts";
-import { printable } from "./ssh-failures.ts";
-import type { Connection } from "./transport.ts";
+import { printable } from "../core/printable.ts";
+import type { Connection, RunOptions } from "./transport.ts";
 
 /** The one program that the board's user may run as root. */
 export const RTNODECTL = "sudo -n /usr/lib/rtnode/rtnodectl";
 
+/** A release's id, as the board says it. */
+export const ReleaseId = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Seconds since 1970, as the board says them. */
+export const BoardTime = z.int().min(0).max(LATEST_S);
+
+/** Words of the board, for a terminal. */
+const shown = z.string().transform(printable);
+
 /** What is read here; what else rt-launch says of a process goes along. */
 const Node = z.looseObject({
-  name: z.string(),
+  name: shown,
   /** systemd's ActiveState. */
-  state: z.string(),
+  state: shown,
   pid: z.number().nullable(),
   /** Of the main thread, as the other two. */
-  policy: z.string().nullable(),
+  policy: shown.nullable(),
   priority: z.number().nullable(),
-  cpus: z.string().nullable(),
+  cpus: shown.nullable(),
   lockedKiB: z.number().nullable(),
   /** How often systemd started it again by itself (NRestarts). */
   restarts: z.number(),
   /** What the node's unit said last (sd_notify's STATUS), e.g. why the launcher refused. */
-  reason: z.string().nullable(),
+  reason: shown.nullable(),
   /** What the SDK's loop counts; null without one. */
   stats: z
     .looseObject({
@@ -40,17 +49,17 @@ const Node = z.looseObject({
 });
 
 const Status = z.looseObject({
-  release: z.string().nullable(),
-  previous: z.string().nullable(),
+  release: ReleaseId.nullable(),
+  previous: ReleaseId.nullable(),
   /** The release that is active and not confirmed yet. */
-  pending: z.string().nullable(),
+  pending: ReleaseId.nullable(),
   /** Of the current release; null for none. This and the next two are absent where rtnodectl is older than they. */
   record: DeployRecord.nullish(),
   /** True when the board takes only signed releases. */
   signed: z.boolean().optional(),
   /** The time of the newest signed record that it ever accepted; 0 for none, null when it cannot say. */
-  newestRecord: z.number().nullish(),
-  kernel: z.object({ version: z.string(), realtime: z.boolean() }),
+  newestRecord: BoardTime.nullish(),
+  kernel: z.object({ version: shown, realtime: z.boolean() }),
   /** What uname(1) calls the processor: `aarch64`, `x86_64`. From here on older boards say nothing, others perhaps null. */
   architecture: z.string().nullish().catch(null),
   /** The model that the board has of its maker: `Raspberry Pi 4 Model B Rev 1.4`. */
@@ -64,7 +73,7 @@ const Status = z.looseObject({
     .nullish()
     .catch(null),
   /** The release that it went back from by itself since the last deploy, when (seconds since 1970), and why. */
-  wentBack: z.object({ release: z.string(), time: z.number(), reason: z.string() }).nullish().catch(null),
+  wentBack: z.object({ release: ReleaseId, time: BoardTime, reason: shown }).nullish().catch(null),
   nodes: z.array(Node),
 });
 
@@ -77,10 +86,17 @@ const RELEASE_ID = /^[0-9a-f]{64}$/;
 
 /** How the board is. Throws as {@link answerOf}, and RTK_DEPLOY_ANSWER. */
 export async function askStatus(connection: Connection): Promise<BoardStatus> {
-  const end = await connection.run(`${RTNODECTL} status --json`);
+  const end = await connection.run(`${RTNODECTL} status --json`, answering());
   // 1: of some node it could not say all, and the rest stands.
   const text = end.status === 1 && end.stdout !== "" ? end.stdout : answerOf(connection.address, end);
   return understood(connection.address, () => Status.parse(JSON.parse(text)));
+}
+
+/** Longer than rtnodectl waits for another of its kind, ms: a board that takes more time does not answer. */
+const ANSWER_MS = 75_000;
+
+function answering(signal?: AbortSignal): RunOptions {
+  return { timeoutMs: ANSWER_MS, ...(signal === undefined ? {} : { signal }) };
 }
 
 /** The files that the board has, by sha256. */
@@ -113,12 +129,16 @@ async function order(connection: Connection, words: string, sealed: SealedRecord
 }
 
 export async function confirm(connection: Connection, id: string): Promise<void> {
-  answerOf(connection.address, await connection.run(`${RTNODECTL} confirm ${checkedId(id)}`));
+  answerOf(connection.address, await connection.run(`${RTNODECTL} confirm ${checkedId(id)}`, answering()));
 }
 
-/** Back to the release before this one, at once. */
-export async function revert(connection: Connection, id: string, signal: AbortSignal): Promise<void> {
-  answerOf(connection.address, await connection.run(`${RTNODECTL} revert ${checkedId(id)}`, { signal }));
+/**
+ * Back to the release before this one, at once. False when the board stays on it: somebody has confirmed it meanwhile, and
+ * to that an order to go back means nothing.
+ */
+export async function revert(connection: Connection, id: string, signal: AbortSignal): Promise<boolean> {
+  const end = await connection.run(`${RTNODECTL} revert ${checkedId(id)}`, answering(signal));
+  return answerOf(connection.address, end).trim() !== "stays";
 }
 
 /** Back to the previous release, or to the one of that id, for good. */
@@ -195,7 +215,7 @@ export async function followLog(
 }
 
 async function journal(connection: Connection, words: string): Promise<string[]> {
-  const { stdout } = await connection.run(journalCommand(words));
+  const { stdout } = await connection.run(journalCommand(words), answering());
   return printable(stdout)
     .split("\n")
     .filter((line) => line !== "");

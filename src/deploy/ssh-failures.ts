@@ -1,5 +1,6 @@
 import { RtkitError, type Place } from "../core/errors.ts";
 import { shellQuote } from "../core/exec.ts";
+import { printable } from "../core/printable.ts";
 import { formatAddress, type Address } from "./address.ts";
 
 /** What ssh's messages mean, the first that fits. Their wording is OpenSSH's since 6.5 and is not translated. */
@@ -95,8 +96,9 @@ export function linkLost(address: Address): RtkitError {
   });
 }
 
-/** Text from elsewhere without what a terminal would obey. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replaceAll(/\r\n?/g, "\n").replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "?");
+/** A board that is there for ssh, and says nothing: its card hangs, or what was started there. */
+export function noAnswer(address: Address): RtkitError {
+  return new RtkitError("RTK_SSH_LOST", `${formatAddress(address)} does not answer any more`, {
+    hint: "look at it, and run it again: it does only what is missing",
+  });
 }

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { RtkitError } from "../core/errors.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { formatAddress } from "./address.ts";
-import { printable } from "./ssh-failures.ts";
+import { printable } from "../core/printable.ts";
 import type { Connection } from "./transport.ts";
 
 /** What a system says of itself before it becomes a target, see src/device/probe.sh. */

@@ -16,7 +16,7 @@ import {
   terminalArguments,
   type SshSettings,
 } from "./ssh-command.ts";
-import { connectFailure, linkLost } from "./ssh-failures.ts";
+import { connectFailure, linkLost, noAnswer } from "./ssh-failures.ts";
 
 /** An open connection to a board. */
 export interface Connection {
@@ -44,6 +44,8 @@ export interface RunOptions {
   readonly onLine?: (line: string) => void;
   /** Ends this command, in place of the signal that the connection was made with. */
   readonly signal?: AbortSignal;
+  /** After this time the board counts as one that is lost. */
+  readonly timeoutMs?: number;
 }
 
 /** ssh's own exit status when it fails; commands of the board do not end with it (ssh(1), EXIT STATUS). */
@@ -85,11 +87,15 @@ export async function connect(address: Address, settings: SshSettings, signal: A
       signal.throwIfAborted();
     }
     const run: Connection["run"] = async (command, options = {}) => {
-      const until = options.signal ?? signal;
+      const silent = new AbortController();
+      const { timeoutMs } = options;
+      const giveUp = (): void => silent.abort(noAnswer(address));
+      const timer = timeoutMs === undefined ? undefined : setTimeout(giveUp, timeoutMs);
+      const until = AbortSignal.any([options.signal ?? signal, silent.signal]);
       const session = runSession(address, sshConfig, command, until, options);
       sessions.add(session);
       void session.catch(() => undefined).then(() => sessions.delete(session));
-      return beforeAbort(until, session);
+      return beforeAbort(until, session).finally(() => clearTimeout(timer));
     };
     const onTerminal: Connection["onTerminal"] = async (command) =>
       runOnTerminal(address, terminalArguments(sshConfig, command), signal);

@@ -133,16 +133,21 @@ confirm() {
     prune || printf 'rtnodectl: older releases cannot be removed\n' >&2 || :
 }
 
-# From a deploy that gave up, from the timer, and at boot. Says nothing when there is nothing to lead back from.
+# From a deploy that gave up, from the timer, and at boot. Says `stays` of a release that was confirmed
+# meanwhile, and nothing where there is nothing to lead back from.
 revert() {
     need_id "$1"
     take_turn
     go_back "$1"
+    # One that was confirmed meanwhile stays, and who asked says so.
+    if [ "$(linked current)" = "$1" ] && ! [ -e "$pending" ]; then echo stays; fi
 }
 
 go_back() {
     read_pending
     [ -n "$pending_id" ] && [ "$pending_id" = "$1" ] || return 0
+    # Whoever asked may be gone: that is no reason to stop in the middle.
+    trap '' HUP INT TERM PIPE
     if may_return ''; then
         note_return "$pending_id" "it was not confirmed"
         switch_to "$pending_previous" "$pending_id"

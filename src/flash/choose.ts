@@ -1,6 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { RtkitErrors, usageError, type RtkitError } from "../core/errors.ts";
-import { printable, type Disk } from "./disks.ts";
+import type { Disk } from "./disks.ts";
+import { printable } from "../core/printable.ts";
 import { judge, type Verdict } from "./policy.ts";
 
 /** A disk that somebody has chosen, and that may be written to. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { printable } from "../core/printable.ts";
 
 /** A mounted file system of a disk, or swap. */
 export interface Mount {
@@ -74,7 +75,7 @@ const flag = z
 const word = z
   .string()
   .nullish()
-  .transform((text) => printable(text?.trim() ?? ""));
+  .transform((text) => printable(text?.trim() ?? "").replaceAll("\n", "?"));
 
 const node = z.object({
   name: z.string(),
@@ -203,9 +204,4 @@ function kernelName({ kname, name }: Node): string {
 /** lsblk has paths since 2.33. */
 function pathOf(one: Node): string {
   return one.path ?? `/dev/${one.name}`;
-}
-
-/** A text for a terminal: names on a card are whatever somebody has written there. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, "?");
 }

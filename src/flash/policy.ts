@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
-import { printable, type Disk } from "./disks.ts";
+import type { Disk } from "./disks.ts";
+import { printable } from "../core/printable.ts";
 
 /** Why a disk is not written to. */
 export interface Refusal {

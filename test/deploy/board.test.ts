@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
 import { DeployFailure, deployRelease, type Deployed } from "../../src/deploy/board.ts";
 import type { Release } from "../../src/deploy/release.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
 import { connect, type Connection } from "../../src/deploy/transport.ts";
 import { releaseOf } from "./releases.ts";
 import { fakeBoard, makeOperator, type FakeBoard, type Operator } from "./sshd.ts";
@@ -98,6 +99,42 @@ it("goes back when a node was started again by systemd, also when it is active b
   const { error, rolledBack } = await failure(deploy(releaseOf({ name: "imu", does: "restarts" })));
   expect(rolledBack).toBe(true);
   expect(error.message).toContain("imu ended and was started again");
+});
+
+it("goes back when the board cannot say how its nodes are", async () => {
+  const first = releaseOf({ name: "imu" });
+  await deploy(first);
+  for (const answer of ["exit 1", "echo '{}'; exit 0"]) {
+    board.before(`case $SSH_ORIGINAL_COMMAND in *'rtnodectl status'*) ${answer} ;; esac`);
+    const { error, rolledBack } = await failure(deploy(releaseOf({ name: "imu", version: answer })));
+    expect(rolledBack, answer).toBe(true);
+    expect(["RTK_DEPLOY_REFUSED", "RTK_DEPLOY_ANSWER"]).toContain(error.code);
+    expect(await board.current()).toBe(first.id);
+  }
+});
+
+it("says that a release stays that another deploy has found well meanwhile", async () => {
+  await deploy(releaseOf({ name: "imu" }));
+  const next = releaseOf({ name: "imu", version: "2" });
+  const confirm = "sh '" + join(rtkitRoot, "src/device/rtnodectl") + `' confirm ${next.id}`;
+  board.nodesDo("fails");
+  board.before(`case $SSH_ORIGINAL_COMMAND in *'rtnodectl revert'*) ${confirm} ;; esac`);
+  const { error, rolledBack } = await failure(deploy(next));
+  expect(rolledBack).toBe(false);
+  expect(error).toMatchObject({ code: "RTK_DEPLOY_UNHEALTHY", message: expect.stringContaining("and it stays") });
+  expect(await board.current()).toBe(next.id);
+});
+
+it("takes a board for lost that says of itself what cannot be: no path, no time without a date", async () => {
+  const next = releaseOf({ name: "imu" });
+  for (const change of [
+    's/"previous":null/"previous":"../x"/',
+    's/"newestRecord":null/"newestRecord":99999999999999/',
+  ]) {
+    board.before(`case $SSH_ORIGINAL_COMMAND in *'rtnodectl deploy'*)
+      printf '{"release":null,"previous":null,"pending":null,"signed":false,"newestRecord":null,"wanted":[]}\\n' | sed '${change}'; exit 0 ;; esac`);
+    expect((await failure(deploy(next))).error, change).toMatchObject({ code: "RTK_DEPLOY_ANSWER" });
+  }
 });
 
 it("goes back when a node did not get the policy that it asks for in time", async () => {

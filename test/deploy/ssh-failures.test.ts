@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { connectFailure, printable } from "../../src/deploy/ssh-failures.ts";
+import { connectFailure } from "../../src/deploy/ssh-failures.ts";
 
 const address = { host: "arm.local", port: null, user: "robot" };
 
@@ -31,8 +31,4 @@ it("a changed key that is in a file of several lines has its place, also where D
     where: { file: "/home/me/.ssh/known_hosts", line: 7 },
     hint: expect.stringMatching(/ssh-keygen -f \/home\/me\/\.ssh\/known_hosts -R arm\.local$/),
   });
-});
-
-it("a board cannot write to the terminal through what it says", () => {
-  expect(printable("a\u001b[2Jb\r\nc\td\u0007\u009b")).toBe("a?[2Jb\nc\td??");
 });

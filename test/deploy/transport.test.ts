@@ -104,6 +104,17 @@ it("commands share one connection, in a folder that is private and removed at th
   expect(readdirSync(temporary)).toEqual([]);
 });
 
+it("a board that says nothing for too long counts as lost, and the connection can still be closed", async () => {
+  const connection = await connect(board.address, operator.settings, signal);
+  board.before("sleep 60");
+  await expect(connection.run("anything", { timeoutMs: 300 })).rejects.toMatchObject({
+    code: "RTK_SSH_LOST",
+    message: expect.stringContaining("does not answer any more"),
+  });
+  await connection.close();
+  expect(readdirSync(temporary)).toEqual([]);
+});
+
 it("a connection that is gone is not made anew behind our back", async () => {
   const connection = await connect(board.address, operator.settings, signal);
   board.before('kill -9 "$PPID"');

@@ -4,7 +4,7 @@ import { runCommandLine, type CommandLineEnd } from "../../core/command-line.ts"
 import { RtkitError } from "../../core/errors.ts";
 import { formatAddress } from "../../deploy/address.ts";
 import type { HealthCommand } from "../../deploy/board.ts";
-import { printable } from "../../deploy/ssh-failures.ts";
+import { printable } from "../../core/printable.ts";
 import type { Context } from "../../pipeline/step.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { candidates, decimalSize, type Judged } from "../../flash/choose.ts";
-import { printable } from "../../flash/disks.ts";
+import { printable } from "../../core/printable.ts";
 import { readDisks } from "../../flash/machine.ts";
 import { judge } from "../../flash/policy.ts";
 import type { Context } from "../../pipeline/step.ts";

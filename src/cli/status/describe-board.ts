@@ -2,7 +2,7 @@ import type { Address } from "../../deploy/address.ts";
 import { formatAddress } from "../../deploy/address.ts";
 import { describeRecord, formatTime } from "../../deploy/record.ts";
 import type { BoardRelease, BoardStatus, NodeStatus } from "../../deploy/rtnodectl.ts";
-import { printable } from "../../deploy/ssh-failures.ts";
+import { printable } from "../../core/printable.ts";
 import { table } from "../../ui/table.ts";
 import { shortId } from "../deploy/boards.ts";
 
