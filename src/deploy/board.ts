@@ -146,7 +146,7 @@ export async function deployRelease(
       throw new DeployFailure(why, { previous, sentBytes, rolledBack: false });
     }
     // Whatever it was: nobody has seen the nodes well, and nobody will.
-    const { rolledBack, told } = await goBack(connection, release.id, options, why, grace);
+    const { rolledBack, told } = await goBack(connection, { id: release.id, previous }, options, why, grace);
     if (!(told instanceof RtkitError)) throw told;
     throw new DeployFailure(told, { previous, sentBytes, rolledBack });
   }
@@ -155,13 +155,13 @@ export async function deployRelease(
 /** Tells a board that is on the new release to go back, and what is to be told then. */
 async function goBack(
   connection: Connection,
-  id: string,
+  { id, previous }: { readonly id: string; readonly previous: string | null },
   options: DeployOptions,
   why: unknown,
   grace: AbortSignal,
 ): Promise<{ readonly rolledBack: boolean | null; readonly told: unknown }> {
   if (why instanceof RtkitError && why.code === "RTK_SSH_LOST") {
-    return { rolledBack: null, told: goesBackByItself(connection, options, why) };
+    return { rolledBack: null, told: goesBackByItself(connection, options, why, previous) };
   }
   try {
     if (await revert(connection, id, grace)) return { rolledBack: true, told: why };
@@ -169,7 +169,7 @@ async function goBack(
   } catch (refused) {
     if (!(refused instanceof RtkitError) || !(why instanceof RtkitError)) return { rolledBack: null, told: why };
     const lost = refused.code === "RTK_SSH_LOST";
-    const told = lost ? goesBackByItself(connection, options, why) : cannotGoBack(why, refused);
+    const told = lost ? goesBackByItself(connection, options, why, previous) : cannotGoBack(why, refused);
     return { rolledBack: lost ? null : false, told };
   }
 }
@@ -267,9 +267,19 @@ async function readable(
 }
 
 /** The board could not be told to go back, or does not answer: what it does then. */
-function goesBackByItself({ address }: Connection, { timeoutSeconds }: DeployOptions, why: RtkitError): RtkitError {
+function goesBackByItself(
+  { address }: Connection,
+  { timeoutSeconds }: DeployOptions,
+  why: RtkitError,
+  previous: string | null,
+): RtkitError {
   const seconds = Math.ceil(timeoutSeconds) + CONFIRM_MARGIN_S;
-  const what = `${why.message}; unless it heard that all is well, ${formatAddress(address)} goes back by itself within ${seconds} s`;
+  const board = formatAddress(address);
+  const then =
+    previous === null
+      ? `${board} stays on its first release: there is none to go back to`
+      : `unless it heard that all is well, ${board} goes back by itself within ${seconds} s`;
+  const what = `${why.message}; ${then}`;
   return new RtkitError(why.code, what, { hint: "run it again when the board answers", cause: why });
 }
 
