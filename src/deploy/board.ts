@@ -277,7 +277,7 @@ function goesBackByItself(
   const board = formatAddress(address);
   const then =
     previous === null
-      ? `${board} stays on its first release: there is none to go back to`
+      ? `${board} had no release to go back to: it is on this one, or on none`
       : `unless it heard that all is well, ${board} goes back by itself within ${seconds} s`;
   const what = `${why.message}; ${then}`;
   return new RtkitError(why.code, what, { hint: "run it again when the board answers", cause: why });
