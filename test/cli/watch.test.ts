@@ -79,7 +79,9 @@ function watch(...words: string[]): void {
     if (words.includes("--json")) lines.push(...whole.map((line) => JSON.parse(line) as Line));
     hear(chunk);
   });
-  child.once("exit", () => hear("\n(it ended)\n"));
+  const started = child;
+  // The one of the test before may take until now to be gone.
+  started.once("exit", () => started === child && hear("\n(it ended)\n"));
 }
 
 /** Waits for the next line that is as asked, and forgets those before it. */
