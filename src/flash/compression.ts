@@ -1,10 +1,8 @@
-import { constants } from "node:fs";
-import { mkdtemp, open, rm, type FileHandle } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import type { FileHandle } from "node:fs/promises";
 import { errnoCode } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 import { fromFd, type ByteSource } from "./byte-source.ts";
+import { makePipe } from "./pipe.ts";
 
 /** How an image file is packed. */
 export type Compression = "none" | "gzip" | "zstd" | "xz" | "bzip2" | "zip";
@@ -117,20 +115,3 @@ async function feed(source: ByteSource, pipe: FileHandle): Promise<void> {
 
 /** What a pipe holds, pipe(7). */
 const PIPE_BYTES = 65_536;
-
-/** Both ends of a pipe of our own: Node makes none that can be read into buffers. */
-async function makePipe(): Promise<{ readonly read: FileHandle; readonly write: FileHandle }> {
-  const folder = await mkdtemp(join(tmpdir(), "rtkit-pipe-"));
-  try {
-    const path = join(folder, "pipe");
-    await exec("mkfifo", ["-m", "600", path]);
-    // An end waits until the other is there; what is opened for both does not, fifo(7).
-    const both = await open(path, constants.O_RDWR);
-    const read = await open(path, constants.O_RDONLY);
-    const write = await open(path, constants.O_WRONLY);
-    await both.close();
-    return { read, write };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}

@@ -1,11 +1,11 @@
-import { access, constants } from "node:fs/promises";
+import { access, constants, type FileHandle } from "node:fs/promises";
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, join } from "node:path";
-import { PassThrough } from "node:stream";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { asRoot } from "./as-root.ts";
+import { makePipe } from "./pipe.ts";
 import type { Extent } from "./extents.ts";
 import { writingFailed } from "./failures.ts";
 
@@ -62,16 +62,20 @@ export class DiskWriter {
       () => true,
       () => false,
     );
-    const link = new Link(path, own ? command : asRoot(command));
-    const disk = (await link.answer()) as unknown as OpenDisk;
-    link.isOpen = true;
-    return new DiskWriter(path, disk, link);
+    const link = await Link.start(path, own ? command : asRoot(command));
+    try {
+      const disk = (await link.answer()) as unknown as OpenDisk;
+      link.isOpen = true;
+      return new DiskWriter(path, disk, link);
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
   }
 
   /** Resolves when the disk has taken the bytes, whose buffer must not change before; see {@link sync}. */
   async write(offset: number, bytes: Buffer): Promise<void> {
-    this.#link.input.write(`write ${offset} ${bytes.length}\n`);
-    this.#link.input.write(bytes);
+    this.#link.send(Buffer.from(`write ${offset} ${bytes.length}\n`), bytes);
     await this.#link.answer();
   }
 
@@ -109,33 +113,54 @@ export class DiskWriter {
 
   /** Closes the disk. What was asked before is done first; nothing can be asked after. */
   async close(): Promise<void> {
-    this.#link.input.end();
-    await this.#link.ended;
+    await this.#link.close();
   }
 
   async #ask(command: string, extent?: Extent): Promise<Answer> {
-    this.#link.input.write(extent === undefined ? `${command}\n` : `${command} ${extent.offset} ${extent.length}\n`);
+    const words = extent === undefined ? command : `${command} ${extent.offset} ${extent.length}`;
+    this.#link.send(Buffer.from(`${words}\n`));
     return this.#link.answer();
   }
 }
 
 /** The way to a writer's process and back: one answer for each question, in order. */
 class Link {
-  readonly input = new PassThrough();
   readonly ended: Promise<void>;
   onRead: ((bytes: number) => void) | undefined;
   isOpen = false;
   readonly #path: string;
   readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
+  readonly #input: FileHandle;
+  #sent: Promise<void> = Promise.resolve();
+  #closed: Promise<void> | undefined;
   #gone: unknown;
 
-  constructor(path: string, [program = "", ...words]: readonly string[]) {
+  private constructor(path: string, [program = "", ...words]: readonly string[], stdin: number, input: FileHandle) {
     this.#path = path;
-    const running = exec(program, words, { stdin: this.input, onStdoutLine: (line) => this.#hear(line) });
+    this.#input = input;
+    const running = exec(program, words, { stdin, onStdoutLine: (line) => this.#hear(line) });
     this.ended = running.then(
       () => this.#end(writerEnded(path, this.isOpen, undefined)),
       (error: unknown) => this.#end(writerEnded(path, this.isOpen, error)),
     );
+  }
+
+  static async start(path: string, argv: readonly string[]): Promise<Link> {
+    const pipe = await makePipe();
+    const link = new Link(path, argv, pipe.read.fd, pipe.write);
+    await pipe.read.close();
+    return link;
+  }
+
+  /** After what was sent before; on a thread of its own, beside the one that hashes. */
+  send(...chunks: readonly Buffer[]): void {
+    this.#sent = this.#sent.then(async () => this.#write(chunks));
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#sent.then(async () => this.#input.close());
+    await this.#closed;
+    await this.ended;
   }
 
   async answer(): Promise<Answer> {
@@ -143,6 +168,16 @@ class Link {
       if (this.#gone === undefined) this.#waiting.push({ resolve, reject });
       else reject(this.#gone);
     });
+  }
+
+  async #write(chunks: readonly Buffer[]): Promise<void> {
+    try {
+      for (const chunk of chunks) {
+        for (let at = 0; at < chunk.length;) at += (await this.#input.write(chunk, at)).bytesWritten;
+      }
+    } catch {
+      // That nobody reads any more is said where the answers end.
+    }
   }
 
   #hear(line: string): void {
