@@ -86,10 +86,11 @@ test("the project's own .npmrc counts: its registry is asked", async () => {
 test("a registry that does not answer is told by npm's own code, without its name", async () => {
   const { host, stop } = await startRegistry([]);
   await stop();
-  for (const asking of [
-    npmVersions(name, "24", options()),
-    npmTarball(name, "24.1.0", scratchDir("npm-pack-"), options()),
+  for (const ask of [
+    async () => npmVersions(name, "24", options()),
+    async () => npmTarball(name, "24.1.0", scratchDir("npm-pack-"), options()),
   ]) {
+    const asking = ask();
     await expect(asking).rejects.toMatchObject({
       code: "RTK_NPM_FAILED",
       exitStatus: 1,
