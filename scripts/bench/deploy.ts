@@ -1,8 +1,10 @@
-// Prints how long `rtkit deploy` takes beside rsync and scp by hand, and then for ten boards and for a hundred with the same number at once, and how much memory:
-// one changed node of ten. The boards are real sshds on this machine before the real rtnodectl, so that its CPUs do the work
-// of all of them too; their systemctl is a stand-in, so that a restart takes no time. Each deploy watches its nodes for a
-// second at least. Building is not in it: see bench:build.
-// With ten at once a hundred boards are ten waves of ten: what is to hold is that the time per board does not grow.
+// Prints how long `rtkit deploy` takes beside rsync and scp by hand, and then for ten boards and for a hundred with the same
+// number at once, and how much memory: one changed node of ten. The boards are real sshds on this machine before the real
+// rtnodectl; their systemctl is a stand-in, so that a restart takes no time. Each deploy watches its nodes for a second at
+// least. Building is not in it: see bench:build.
+// This machine's CPUs do the work of all the boards too, and with ten at once a hundred boards are ten waves of ten: in the
+// first rows what is to hold is that the time per board does not grow. In the last the boards are as slow as a small board
+// at the end of a long link, and wait for most of the time, as boards do that have a CPU each.
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,7 +21,11 @@ import { median, printTable } from "./table.ts";
 
 const FEW = 10;
 const MANY = 100;
-const AT_ONCE = [10, 50];
+const FLEETS = [
+  { concurrency: 10, slow: 0 },
+  { concurrency: 50, slow: 0 },
+  { concurrency: 50, slow: 4 },
+];
 
 const { signal } = new AbortController();
 
@@ -85,6 +91,7 @@ try {
   const rows = [
     [
       "at once",
+      "each command takes longer",
       "boards",
       "seconds",
       `÷ ${FEW} boards`,
@@ -94,7 +101,8 @@ try {
       "peak memory until then",
     ],
   ];
-  for (const concurrency of AT_ONCE) {
+  for (const { concurrency, slow } of FLEETS) {
+    for (const each of boards) each.before(slow === 0 ? "" : `sleep ${slow}`);
     let few = Number.NaN;
     for (const count of [FEW, MANY]) {
       // The board has something to go on from: the first release of all is sent whole.
@@ -105,6 +113,7 @@ try {
       const results = fleet.boards.map(({ result }) => result);
       rows.push([
         `${concurrency}`,
+        `${slow} s`,
         `${count}`,
         `${fleet.seconds.toFixed(1)} s`,
         (fleet.seconds / few).toPrecision(2),

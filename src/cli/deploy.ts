@@ -26,7 +26,7 @@ export const deployCommand: CommandMaker = (onEnd) =>
       new Option(
         "--watch",
         "stay: deploy again on every save and follow the nodes' logs, until Ctrl-C (exit status 130)",
-      ).conflicts(["dryRun", "bootstrap", "remove", "canary", "maxFailures"]),
+      ).conflicts(["dryRun", "bootstrap", "remove", "canary", "concurrency", "maxFailures"]),
     )
     .option("--skip-checks", "do not run the project's own check (deploy.check) before")
     .option("--dry-run", "only say what would be sent and restarted")

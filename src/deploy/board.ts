@@ -138,7 +138,8 @@ export async function deployRelease(
   } catch (error) {
     if (signal.aborted) {
       if (active) options.warn(await takeBack(connection, release.id, grace));
-      throw error;
+      // Also of a link that broke meanwhile: it was interrupted.
+      throw signal.reason as Error;
     }
     const why: unknown = error instanceof Unhealthy ? error.told : error;
     if (!active) {

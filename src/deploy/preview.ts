@@ -7,6 +7,8 @@ import type { Connection } from "./transport.ts";
 export interface Preview {
   /** The release that is active now; null for none. */
   readonly previous: string | null;
+  /** True when the board takes only signed releases. */
+  readonly signed: boolean;
   readonly sendBytes: number;
   readonly sendFiles: number;
   /** Nodes that would be started, or started again. */
@@ -17,11 +19,11 @@ export interface Preview {
 
 /** Asks a board what {@link ./board.ts deployRelease} would do to it, and changes nothing. */
 export async function previewRelease(connection: Connection, release: Release): Promise<Preview> {
-  const { release: previous } = await askStatus(connection);
-  if (previous === release.id) return { previous, sendBytes: 0, sendFiles: 0, restarts: [], stops: [] };
+  const { release: previous, signed = false } = await askStatus(connection);
+  if (previous === release.id) return { previous, signed, sendBytes: 0, sendFiles: 0, restarts: [], stops: [] };
   const { bytes, blobs } = releaseStream(release, await askBlobs(connection));
   const current = await askCurrentNodes(connection);
-  return { previous, sendBytes: bytes, sendFiles: blobs, ...changedNodes(current, release.nodes) };
+  return { previous, signed, sendBytes: bytes, sendFiles: blobs, ...changedNodes(current, release.nodes) };
 }
 
 /** Which nodes a board restarts when one release follows another: those whose bundle or launch options differ. */

@@ -139,7 +139,7 @@ describe("with boards", () => {
     const { result, text } = await reaching([board], (reached) => previewBoards(reached, next, 2));
     expect(result).toMatchObject({
       dryRun: true,
-      targets: [{ ok: true, restarts: ["imu", "arm"], stops: ["old"] }, { ok: false }],
+      targets: [{ ok: true, signed: false, restarts: ["imu", "arm"], stops: ["old"] }, { ok: false }],
     });
     expect(text).toMatch(/would send [\d.]+ KiB \(2 files\), restart imu, arm, stop old/);
     expect(board.commands()).toEqual(["status --json", "blobs", "cat /opt/rtnode/current/manifest.json"]);

@@ -89,6 +89,20 @@ it("while the board activates waits for that, and takes it back", async () => {
   await nothingIsLeft();
 });
 
+it("while the board activates and the link breaks, it was interrupted all the same", async () => {
+  expect((await deploy("1").ended).status).toBe(0);
+  const session = join(board.root, "session");
+  board.before(`case $SSH_ORIGINAL_COMMAND in *\\ deploy\\ *) echo "$PPID" >'${session}';; esac`);
+  const breaks = `read -r pid <'${session}'; sleep 1; kill -9 "$pid"`;
+  writeFileSync(join(board.root, "bin/systemd-run"), `#!/bin/sh\n: >'${reached}'; ${breaks}\n`);
+  const run = deploy("2");
+  await until(reached, run);
+  pressCtrlC(run);
+  const { status, said } = await run.ended;
+  expect({ status, said }).toMatchObject({ status: 130, said: expect.stringContaining("interrupted: ") });
+  await nothingIsLeft();
+});
+
 it("a second time leaves at once, and the board's own timer is what is left", async () => {
   expect((await deploy("1").ended).status).toBe(0);
   board.before(

@@ -32,13 +32,14 @@ function resultOf(board: Outcome<Preview>, { id }: Release): object {
 
 function describe(board: Outcome<Preview>, { id }: Release): string {
   if ("error" in board) return describeFailure(board.address, board.error);
-  const { previous, sendBytes, sendFiles, restarts, stops } = board.value;
+  const { previous, signed, sendBytes, sendFiles, restarts, stops } = board.value;
   const host = formatAddress(board.address);
   if (previous === id) return `${host}  ${shortId(id)} is active already, nothing to do`;
   const what = [
     `would send ${formatSize(sendBytes)} (${sendFiles} files)`,
     restarts.length === 0 ? "restart nothing" : `restart ${restarts.join(", ")}`,
     ...(stops.length === 0 ? [] : [`stop ${stops.join(", ")}`]),
+    ...(signed ? ["and it takes only signed releases"] : []),
   ];
   return `${host}  ${what.join(", ")}`;
 }

@@ -10,6 +10,7 @@ import type { SshSettings } from "../../deploy/ssh-command.ts";
 import { connect, type Connection } from "../../deploy/transport.ts";
 import type { Context } from "../../pipeline/step.ts";
 import { deployToAll } from "./deploy-boards.ts";
+import { recordTime } from "./signing.ts";
 import { inOrder, type LineReader } from "./traces.ts";
 import type { WatchOutput } from "./watch-output.ts";
 
@@ -70,7 +71,9 @@ async function deployBuild(
   { timeoutSeconds, readLine, output }: WatchSession,
 ): Promise<boolean> {
   const alone = { concurrency: 1, canary: 0, maxFailures: 0 };
-  const limits = { ...alone, timeoutSeconds, seal, health, readLine, withLog: false };
+  // A board that was away gets it later than it was built, and maybe after another one's deploy.
+  const now = { ...seal, record: { ...seal.record, time: recordTime() } };
+  const limits = { ...alone, timeoutSeconds, seal: now, health, readLine, withLog: false };
   const board: Board = { address: connection.address, visit: async (work) => work(connection) };
   const { result, text } = await deployToAll({ ...context, emit: output.later }, [board], release, limits);
   context.signal.throwIfAborted();
