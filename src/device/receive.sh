@@ -165,6 +165,9 @@ take_blob() {
     for line in $list; do
         case $line in "$digest  "*) ;; *) continue ;; esac
         to=$new/${line#*  }
+        case $to in
+        *.conf) [ "$kib" -le "$conf_limit" ] || refuse "$verb: ${to##*/} has more than $conf_limit KiB" ;;
+        esac
         # A link to another release's file, which must not be written to.
         [ ! -e "$to" ] || rm "$to"
         if [ -z "$from" ]; then
@@ -268,11 +271,15 @@ name_kind() {
 
 # Older releases are told by their time: one that comes is the newest, also when the clock says 1970.
 be_newest() {
-    latest=0
-    for time in $(stat -c %Y -- "$releases"/* 2>/dev/null); do
-        [ "$time" -le "$latest" ] || latest=$time
+    latest=0 now=''
+    # Its own time comes first.
+    for time in $(stat -c %Y -- "$new" "$releases"/* 2>/dev/null); do
+        if [ -z "$now" ]; then
+            now=$time
+        elif [ "$time" -gt "$latest" ]; then
+            latest=$time
+        fi
     done
-    now=$(date +%s)
     [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new" "$sums"
 }
 
@@ -292,22 +299,19 @@ begin_release() {
     # The link that broke: without them the shell would end before the line above.
     trap 'exit 1' HUP INT TERM PIPE
     if [ -e "$new" ] || [ -L "$new" ]; then rm -rf "$new" 2>/dev/null || :; fi
-    { mkdir -p "$releases" && mkdir "$new" "$new/nodes"; } || refuse "$verb: $releases cannot be written"
+    mkdir -p "$new/nodes" || refuse "$verb: $releases cannot be written"
 }
 
 # Checks what came, and puts it into its place.
 finish_release() {
     check_files
     check_executables
-    large=$(find "$new/nodes" -name '*.conf' -size "+${conf_limit}k")
-    [ -z "$large" ] || refuse "$verb: ${large##*/} has more than $conf_limit KiB"
     be_newest
     sync -f "$new" || refuse "$verb: the disk does not take it"
     [ ! -L "$releases/$1" ] || rm "$releases/$1"
     mv -T "$new" "$releases/$1" || refuse "$verb: $releases cannot be written"
-    # From here on it is another one's who sends.
+    # From here on it is another one's who sends. That it is here is on the disk when activate says so.
     new=''
-    sync -f "$releases"
 }
 
 receive() {

@@ -52,7 +52,16 @@ switch_to() {
         systemctl reset-failed -- "$@" 2>/dev/null || :
         systemctl restart --no-block -- "$@" || complain "a node does not restart"
     fi
-    systemctl start --no-block rtnode.target
+    if [ -z "$was" ] || ! others_run; then systemctl start --no-block rtnode.target; fi
+}
+
+# True when each node that is not restarted runs: then there is nothing to start, and systemd is not asked, which takes a
+# slow board long. A unit that runs has a control group.
+others_run() {
+    for node in $applied; do
+        case $differing in *" $node "*) continue ;; esac
+        [ -d "$root/sys/fs/cgroup/system.slice/system-rtnode.slice/rtnode@$node.service" ] || return 1
+    done
 }
 
 read_pending() {
@@ -100,13 +109,13 @@ activate() {
     [ "$was" != "$id" ] || refuse "$id is active already"
     stage_record "$id"
     stop_watching
-    rm -f "$went_back"
+    [ ! -e "$went_back" ] || rm -f "$went_back"
     # A link that breaks from here on leaves nothing half done.
     trap '' HUP INT TERM PIPE
     # Before anything changes: from here on a power cut, too, leads back.
     who="${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)"
     {
-        printf '%s %s %s\n' "$id" "${was:--}" "$who" >"$pending.new" && sync "$pending.new" &&
+        printf '%s %s %s\n' "$id" "${was:--}" "$who" >"$pending.new" && sync -f "$opt" &&
             mv -T "$pending.new" "$pending" && sync -f "$opt"
     } || refuse "$opt cannot be written"
     # It is there as long as systemd remembers one that failed.

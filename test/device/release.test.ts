@@ -47,6 +47,14 @@ describe("activate", () => {
     ]);
   });
 
+  test("starts nothing where the nodes that did not change run, which their control groups tell", async () => {
+    mkdirSync(join(board.root, "sys/fs/cgroup/system.slice/system-rtnode.slice/rtnode@arm.service"), {
+      recursive: true,
+    });
+    await done(["activate", SECOND.id, "--confirm-within", "30"]);
+    expect(calls().at(-1)).toBe("systemctl restart --no-block -- rtnode@imu.service");
+  });
+
   test("restarts what changed in one call, a node after those that it comes after, whatever their names", async () => {
     const ordered = ofFiles({
       "manifest.json": "{}",
