@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
 import type { DiskWriter } from "./disk-writer.ts";
-import { HEAD_BYTES, inPieces, type CheckedExtent, type Extent } from "./extents.ts";
+import { HEAD_BYTES, type CheckedExtent, type Extent, type SourceExtent } from "./extents.ts";
 import type { Piece } from "./image.ts";
-import { SUM_BYTES } from "./ledger.ts";
+import { notAsMapped } from "./image-failures.ts";
 
 /**
  * One disk on the way to an image, in an order that leaves it bootable or refused at every moment: its first sector is
@@ -13,6 +13,7 @@ import { SUM_BYTES } from "./ledger.ts";
  */
 export class Card {
   readonly #writer: DiskWriter;
+  readonly #copied: CheckedExtent[] = [];
 
   constructor(writer: DiskWriter) {
     this.#writer = writer;
@@ -40,7 +41,6 @@ export class Card {
       await this.#clear(hole, (bytes) => onRead(before + bytes));
       before += hole.length;
     }
-    await this.#writer.sync();
   }
 
   /** Writes a piece behind the head; its buffer must not change before. Throws RTK_FLASH_TOO_SMALL. */
@@ -52,24 +52,35 @@ export class Card {
     await this.#writer.write(offset, buffer.subarray(0, sectors));
   }
 
+  /**
+   * Has ranges of the image copied that do not come as pieces; `image`: its name, for errors. `onDone` hears how many bytes
+   * were copied so far. Throws RTK_FLASH_DAMAGED when one is not what its block map says.
+   */
+  async copy(image: string, extents: readonly SourceExtent[], onDone: (bytes: number) => void): Promise<void> {
+    let before = 0;
+    for (const extent of extents) {
+      const sha256 = await this.#writer.copy(extent, (bytes) => onDone(before + bytes));
+      if (sha256 !== (extent.sha256 ?? sha256)) throw notAsMapped(image, extent);
+      this.#copied.push({ ...extent, sha256 });
+      before += extent.length;
+    }
+  }
+
   /** Resolves when all that was written is on the disk. */
   async sync(): Promise<void> {
     await this.#writer.sync();
   }
 
   /**
-   * Reads ranges from the disk itself and throws RTK_FLASH_MISMATCH, with the place, at the first that is not as written.
-   * `sums`: the CRC-32 of each part that can be named; `onRead` hears how many bytes were read so far.
+   * Reads from the disk itself what was copied, and `sent` ranges, which came as pieces. Throws RTK_FLASH_MISMATCH, with the
+   * place, at the first that is not as written. `onRead` hears how many bytes were read so far.
    */
-  async verify(
-    extents: readonly CheckedExtent[],
-    sums: ReadonlyMap<number, number>,
-    onRead: (bytes: number) => void = () => undefined,
-  ): Promise<void> {
+  async verify(sent: readonly CheckedExtent[], onRead: (bytes: number) => void = () => undefined): Promise<void> {
     let before = 0;
-    for (const extent of extents) {
-      const read = await this.#writer.hash(extent, (bytes) => onRead(before + bytes));
-      if (read !== extent.sha256) throw this.#mismatch(await this.#badPart(extent, sums));
+    for (const extent of [...sent, ...this.#copied]) {
+      if (!(await this.#holds(extent, (bytes) => onRead(before + bytes)))) {
+        throw this.#mismatch(this.#copied.includes(extent) ? await this.#badPart(extent) : extent);
+      }
       before += extent.length;
     }
   }
@@ -86,7 +97,8 @@ export class Card {
       for (const { offset, bytes } of parts) {
         await this.#writer.write(offset, bytes);
         await this.#writer.sync();
-        if (verify) await this.verify([{ offset, length: bytes.length, sha256: sha256(bytes) }], new Map());
+        const extent = { offset, length: bytes.length, sha256: sha256(bytes) };
+        if (verify && !(await this.#holds(extent))) throw this.#mismatch(extent);
       }
     } catch (error) {
       // The first error tells more than that this failed too.
@@ -112,14 +124,15 @@ export class Card {
     return Math.ceil(bytes / block) * block;
   }
 
-  async #badPart(extent: Extent, sums: ReadonlyMap<number, number>): Promise<Extent> {
-    for (const { offset, length } of inPieces([extent])) {
-      for (const [index, sum] of (await this.#writer.sums({ offset, length })).entries()) {
-        const start = offset + index * SUM_BYTES;
-        if (sums.get(start) !== sum) return { offset: start, length: Math.min(SUM_BYTES, offset + length - start) };
-      }
-    }
-    return extent;
+  async #holds(extent: CheckedExtent, onRead?: (bytes: number) => void): Promise<boolean> {
+    return (await this.#writer.hash(extent, onRead)) === extent.sha256;
+  }
+
+  /** The first MiB of a copied range that is another than the image's; all of it where a second look finds none. */
+  async #badPart(extent: Extent): Promise<Extent> {
+    const offset = await this.#writer.compare(extent);
+    if (offset === undefined) return extent;
+    return { offset, length: Math.min(1024 ** 2, extent.offset + extent.length - offset) };
   }
 
   #mismatch({ offset, length }: Extent): RtkitError {

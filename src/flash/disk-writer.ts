@@ -5,9 +5,11 @@ import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { asRoot } from "./as-root.ts";
-import { makePipe } from "./pipe.ts";
 import type { Extent } from "./extents.ts";
 import { writingFailed } from "./failures.ts";
+import { damaged } from "./image-failures.ts";
+import type { PlainFile } from "./image.ts";
+import { makePipe } from "./pipe.ts";
 
 /** The system's own: what else is called python3 on somebody's path has no business as root. */
 const PYTHON = "/usr/bin/python3";
@@ -31,12 +33,14 @@ export interface OpenDisk {
 interface Answer {
   readonly error?: string;
   readonly at?: number | null;
+  readonly of?: "disk" | "image";
+  readonly image?: string;
   readonly discarded?: boolean;
   readonly zero?: boolean;
   readonly sha256?: string;
-  readonly crc32?: readonly number[];
-  /** Of a `hash` that goes on. */
-  readonly read?: number;
+  readonly differs?: number | null;
+  /** Of what goes on. */
+  readonly done?: number;
 }
 
 /**
@@ -54,18 +58,25 @@ export class DiskWriter {
     this.#link = link;
   }
 
-  /** Opens a disk; where the user may not write to it, sudo asks for a password on the terminal when it has to. */
-  static async open(path: string): Promise<DiskWriter> {
+  /**
+   * Opens a disk; where the user may not write to it, sudo asks for a password on the terminal when it has to. `image`:
+   * what {@link copy} copies, opened by the process that writes, but never as root.
+   */
+  static async open(path: string, image?: PlainFile): Promise<DiskWriter> {
     const script = join(rtkitRoot, "src", "flash", "writer.py");
-    const command = [PYTHON, "-I", script, path];
+    // -S: it needs nothing that was installed beside Python.
+    const command = [PYTHON, "-I", "-S", script, path, ...whoWeAre(), ...(image === undefined ? [] : [image.path])];
     const own = await access(path, constants.W_OK).then(
       () => true,
       () => false,
     );
-    const link = await Link.start(path, own ? command : asRoot(command));
+    const link = await Link.start(path, image?.path, own ? command : asRoot(command));
     try {
-      const disk = (await link.answer()) as unknown as OpenDisk;
+      const answer = await link.answer();
       link.isOpen = true;
+      if (answer.image !== image?.identity)
+        throw damaged(image?.path ?? "", new Error("it was replaced while it was looked at"));
+      const disk = answer as unknown as OpenDisk;
       return new DiskWriter(path, disk, link);
     } catch (error) {
       await link.close();
@@ -94,21 +105,27 @@ export class DiskWriter {
     return (await this.#ask("glance", extent)).zero === true;
   }
 
-  /** Makes the range read as zeros: reads it, and writes what is none. `onRead` hears how many bytes were read. */
-  async clear(extent: Extent, onRead?: (bytes: number) => void): Promise<void> {
-    this.#link.onRead = onRead;
-    await this.#ask("clear", extent);
+  /**
+   * Copies a range of the image that the disk was opened with; resolves to its sha256, in hex, as {@link write} does. Of
+   * an image's last sector the rest becomes zeros. `onDone` hears how many bytes were copied.
+   */
+  async copy(extent: Extent, onDone?: (bytes: number) => void): Promise<string> {
+    return (await this.#ask("copy", extent, onDone)).sha256 ?? "";
   }
 
-  /** The sha256, in hex, of what the disk has, read from the disk itself; `onRead` hears how many bytes were read. */
-  async hash(extent: Extent, onRead?: (bytes: number) => void): Promise<string> {
-    this.#link.onRead = onRead;
-    return (await this.#ask("hash", extent)).sha256 ?? "";
+  /** Makes the range read as zeros: reads it, and writes what is none. `onDone` hears how many bytes were read. */
+  async clear(extent: Extent, onDone?: (bytes: number) => void): Promise<void> {
+    await this.#ask("clear", extent, onDone);
   }
 
-  /** The CRC-32 of each MiB of what the disk has. */
-  async sums(extent: Extent): Promise<readonly number[]> {
-    return (await this.#ask("sums", extent)).crc32 ?? [];
+  /** The sha256, in hex, of what the disk has, read from the disk itself; `onDone` hears how many bytes were read. */
+  async hash(extent: Extent, onDone?: (bytes: number) => void): Promise<string> {
+    return (await this.#ask("hash", extent, onDone)).sha256 ?? "";
+  }
+
+  /** Where the first MiB of a range begins that is another than the image's that the disk was opened with. */
+  async compare(extent: Extent): Promise<number | undefined> {
+    return (await this.#ask("compare", extent)).differs ?? undefined;
   }
 
   /** Closes the disk. What was asked before is done first; nothing can be asked after. */
@@ -116,7 +133,8 @@ export class DiskWriter {
     await this.#link.close();
   }
 
-  async #ask(command: string, extent?: Extent): Promise<Answer> {
+  async #ask(command: string, extent?: Extent, onDone?: (bytes: number) => void): Promise<Answer> {
+    this.#link.onDone = onDone;
     const words = extent === undefined ? command : `${command} ${extent.offset} ${extent.length}`;
     this.#link.send(Buffer.from(`${words}\n`));
     return this.#link.answer();
@@ -126,17 +144,26 @@ export class DiskWriter {
 /** The way to a writer's process and back: one answer for each question, in order. */
 class Link {
   readonly ended: Promise<void>;
-  onRead: ((bytes: number) => void) | undefined;
+  /** Of the command that goes on. */
+  onDone: ((bytes: number) => void) | undefined;
   isOpen = false;
   readonly #path: string;
+  readonly #imagePath: string;
   readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
   readonly #input: FileHandle;
   #sent: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
   #gone: unknown;
 
-  private constructor(path: string, [program = "", ...words]: readonly string[], stdin: number, input: FileHandle) {
+  private constructor(
+    path: string,
+    imagePath: string | undefined,
+    [program = "", ...words]: readonly string[],
+    stdin: number,
+    input: FileHandle,
+  ) {
     this.#path = path;
+    this.#imagePath = imagePath ?? "";
     this.#input = input;
     const running = exec(program, words, { stdin, onStdoutLine: (line) => this.#hear(line) });
     this.ended = running.then(
@@ -145,9 +172,9 @@ class Link {
     );
   }
 
-  static async start(path: string, argv: readonly string[]): Promise<Link> {
+  static async start(path: string, imagePath: string | undefined, argv: readonly string[]): Promise<Link> {
     const pipe = await makePipe();
-    const link = new Link(path, argv, pipe.read.fd, pipe.write);
+    const link = new Link(path, imagePath, argv, pipe.read.fd, pipe.write);
     await pipe.read.close();
     return link;
   }
@@ -182,19 +209,30 @@ class Link {
 
   #hear(line: string): void {
     const answer = JSON.parse(line) as Answer;
-    if (answer.read !== undefined) {
-      this.onRead?.(answer.read);
+    if (answer.done !== undefined) {
+      this.onDone?.(answer.done);
       return;
     }
     const asked = this.#waiting.shift();
-    if (answer.error === undefined) asked?.resolve(answer);
-    else asked?.reject(writingFailed(this.#path, answer.error, answer.at ?? null, isThere(this.#path)));
+    const { error, at = null, of } = answer;
+    if (error === undefined) asked?.resolve(answer);
+    else if (of === "image")
+      asked?.reject(damaged(this.#imagePath, new Error(at === null ? error : `${error} at byte ${at}`)));
+    else asked?.reject(writingFailed(this.#path, error, at, isThere(this.#path)));
   }
 
   #end(why: unknown): void {
     this.#gone = why;
     for (const { reject } of this.#waiting.splice(0)) reject(why);
   }
+}
+
+/** The user and the groups, the user's own first, that the writer becomes. */
+function whoWeAre(): readonly string[] {
+  const { getuid, getgid, getgroups } = process;
+  const own = getgid?.() ?? 0;
+  const others = (getgroups?.() ?? []).filter((group) => group !== own);
+  return [String(getuid?.() ?? 0), [own, ...others].join(",")];
 }
 
 /** RTK_FLASH_WRITER: it was killed, or sudo refused. What is not installed says so by itself. */

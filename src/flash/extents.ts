@@ -9,8 +9,16 @@ export interface CheckedExtent extends Extent {
   readonly sha256: string;
 }
 
+/** A range that has to be written; `sha256` of what the image has there, undefined where no block map says it. */
+export interface SourceExtent extends Extent {
+  readonly sha256: string | undefined;
+}
+
 /** The most that is read, sent or written at once, in bytes; src/flash/writer.py has buffers of this size. */
 export const CHUNK_BYTES = 4 * 1024 ** 2;
+
+/** Where there is no block map, so much is verified at once, in bytes. */
+export const SLICE_BYTES = 64 * 1024 ** 2;
 
 /**
  * The part of a disk that is written last, in bytes: the partition table, and in the gap behind it all that the boot

@@ -2,6 +2,7 @@ import { RtkitError } from "../core/errors.ts";
 import { Buffers } from "./buffers.ts";
 import { Card } from "./card.ts";
 import { DiskWriter } from "./disk-writer.ts";
+import { divide, type Division } from "./division.ts";
 import { behindHead, countBytes, HEAD_BYTES, holesBetween, type CheckedExtent } from "./extents.ts";
 import type { ImageSource, Piece } from "./image.ts";
 import { Ledger } from "./ledger.ts";
@@ -51,8 +52,6 @@ export interface Flashed {
 /** So many that the image, the way to the disk and the disk are busy at the same time. */
 const BUFFER_COUNT = 4;
 
-const EVERYTHING = [{ offset: 0, length: Infinity }];
-
 /**
  * Writes an image to disks, all at the same time, reading it once; a disk that fails does not disturb the others. `onOpen`
  * is called when no more passwords will be asked for. Throws
@@ -72,14 +71,15 @@ export async function flash(
     await Promise.all(jobs.map(async (job) => job.run(phase, work)));
     signal.throwIfAborted();
   };
-  const ledger = new Ledger(image.name, map?.ranges, patches);
+  const division = divide(image, map?.ranges, patches);
+  const ledger = new Ledger(image.name, division.sent, patches);
   let head: Buffer;
   signal.addEventListener("abort", closeAll);
   try {
     signal.throwIfAborted();
     // One after the other: each may ask for a password.
     for (const job of jobs) {
-      await job.open();
+      await job.open(image);
       signal.throwIfAborted();
     }
     onOpen();
@@ -87,13 +87,16 @@ export async function flash(
     await each("wipe", async (card, progress) =>
       card.prepare(map?.size ?? image.size, holes, (bytes) => progress.at(bytes, countBytes(holes))),
     );
-    head = await copy(options, ledger, jobs);
+    head = await send(options, division, ledger, jobs);
+    const { copied } = division;
+    const sentBytes = head.length + countBytes(ledger.written);
+    await each("write", async (card, progress) =>
+      card.copy(image.name, copied, (bytes) => progress.at(sentBytes + bytes, sentBytes + countBytes(copied))),
+    );
     await each("sync", async (card) => card.sync());
     if (verify) {
-      const total = countBytes(ledger.written);
-      await each("verify", async (card, progress) =>
-        card.verify(ledger.written, ledger.sums, (bytes) => progress.at(bytes, total)),
-      );
+      const total = countBytes(ledger.written) + countBytes(copied);
+      await each("verify", async (card, progress) => card.verify(ledger.written, (bytes) => progress.at(bytes, total)));
     }
     await each("finish", async (card, progress) => {
       await card.finish(head, verify);
@@ -104,24 +107,29 @@ export async function flash(
     await closeAll();
     await image.close();
   }
-  const bytes = head.length + countBytes(ledger.written);
+  const bytes = head.length + countBytes(ledger.written) + countBytes(division.copied);
   return jobs.map((job) => job.result(bytes, verify));
 }
 
-/** Writes all of the image but its head, which it returns. */
-async function copy({ image, map, signal }: FlashOptions, ledger: Ledger, jobs: readonly Job[]): Promise<Buffer> {
+/** Writes what is sent of the image but its head, which it returns. */
+async function send(
+  { image, map, signal }: FlashOptions,
+  { sent }: Division,
+  ledger: Ledger,
+  jobs: readonly Job[],
+): Promise<Buffer> {
   const buffers = new Buffers(BUFFER_COUNT);
   const total = map === undefined ? image.size : countBytes(map.ranges);
   const head = Buffer.alloc(HEAD_BYTES);
   let headBytes = Math.min(HEAD_BYTES, map?.size ?? 0);
   let written = 0;
-  const send = async (piece: Piece): Promise<void> => {
+  const write = async (piece: Piece): Promise<void> => {
     await Promise.all(jobs.map(async (job) => job.run("write", async (card) => card.write(piece))));
     written += piece.bytes.length;
     for (const { progress } of jobs) progress.at(written, total);
     buffers.give(piece.buffer);
   };
-  for await (const piece of image.pieces(map?.ranges ?? EVERYTHING, buffers, map?.size)) {
+  for await (const piece of image.pieces(sent, buffers, map?.size)) {
     signal.throwIfAborted();
     if (jobs.every(({ failed }) => failed)) return head;
     ledger.add(piece.offset, piece.bytes);
@@ -131,7 +139,7 @@ async function copy({ image, map, signal }: FlashOptions, ledger: Ledger, jobs: 
       buffers.give(piece.buffer);
       continue;
     }
-    void send(piece);
+    void write(piece);
   }
   ledger.end();
   await buffers.allBack();
@@ -158,9 +166,9 @@ class Job {
     return this.#error !== undefined;
   }
 
-  async open(): Promise<void> {
+  async open({ file }: ImageSource): Promise<void> {
     await this.#attempt(async () => {
-      const writer = await DiskWriter.open(this.path);
+      const writer = await DiskWriter.open(this.path, file);
       this.#card = new Card(writer);
       const { size, sequence } = writer.disk;
       const was = this.#chosen;
@@ -188,7 +196,7 @@ class Job {
   result(bytes: number, verify: boolean): Flashed {
     const error = this.#error;
     if (error === undefined) return { path: this.path, bytes, verified: verify, error };
-    if (!(error instanceof RtkitError)) throw error;
+    if (!(error instanceof RtkitError) || error.code === "RTK_FLASH_DAMAGED") throw error;
     return { path: this.path, bytes: 0, verified: false, error };
   }
 

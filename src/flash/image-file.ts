@@ -1,24 +1,32 @@
 import type { FileHandle } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import type { Buffers } from "./buffers.ts";
 import { countBytes, inPieces, type Extent } from "./extents.ts";
 import { damaged } from "./image-failures.ts";
-import type { ImageSource, Piece } from "./image.ts";
+import type { ImageSource, Piece, PlainFile } from "./image.ts";
 
 /** An image as it lies on the disk: what is not wanted of it is not read. */
 export class ImageFile implements ImageSource {
   readonly name: string;
   readonly size: number;
+  readonly file: PlainFile;
   readonly #path: string;
-  readonly #file: FileHandle;
+  readonly #handle: FileHandle;
   #read = 0;
   #wanted = Infinity;
 
-  constructor(path: string, size: number, file: FileHandle) {
+  private constructor(path: string, handle: FileHandle, size: number, file: PlainFile) {
     this.name = basename(path);
     this.size = size;
+    this.file = file;
     this.#path = path;
-    this.#file = file;
+    this.#handle = handle;
+  }
+
+  /** `handle`: of the file at `path`. */
+  static async of(path: string, handle: FileHandle): Promise<ImageFile> {
+    const { dev, ino, size } = await handle.stat({ bigint: true });
+    return new ImageFile(path, handle, Number(size), { path: resolve(path), identity: `${dev}:${ino}` });
   }
 
   async head(bytes: number): Promise<Buffer> {
@@ -49,12 +57,12 @@ export class ImageFile implements ImageSource {
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#handle.close();
   }
 
   async #fill(bytes: Buffer, offset: number): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await this.#file.read(bytes, at, bytes.length - at, offset + at);
+      const { bytesRead } = await this.#handle.read(bytes, at, bytes.length - at, offset + at);
       if (bytesRead === 0) throw damaged(this.#path, new Error(`it ends at byte ${offset + at}`));
       at += bytesRead;
     }

@@ -20,6 +20,7 @@ export interface StreamFacts {
 export class ImageStream implements ImageSource {
   readonly name: string;
   readonly size: number | undefined;
+  readonly file = undefined;
   readonly progress: () => number | undefined;
   readonly #path: string;
   readonly #sums: Sums | undefined;

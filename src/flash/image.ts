@@ -8,12 +8,21 @@ export interface Piece {
   readonly buffer: Buffer;
 }
 
+/** A file that is an image as it is, which a disk's writer reads by itself. */
+export interface PlainFile {
+  readonly path: string;
+  /** `DEVICE:INODE`, as stat(2) has them: the path may be another file's by the time that it is opened again. */
+  readonly identity: string;
+}
+
 /** An image that is read once, from its beginning to its end. */
 export interface ImageSource {
   /** For people: the file's name. */
   readonly name: string;
   /** Bytes of the image, unpacked; undefined where nothing says it before the end. */
   readonly size: number | undefined;
+  /** Undefined where it has to be read here: it is packed, comes by once, or is checked as a whole. */
+  readonly file: PlainFile | undefined;
   /** Its first bytes, at most so many. May be asked for once, before {@link pieces}. */
   head(bytes: number): Promise<Buffer>;
   /**

@@ -50,7 +50,7 @@ export async function openImage(options: ImageOptions): Promise<ImageSource> {
   const { buffer } = await file.read(Buffer.alloc(MAGIC_BYTES), 0, MAGIC_BYTES, 0);
   const compression = compressionOf(buffer);
   // A checksum of the whole needs the whole, and not only what the block map wants.
-  if (compression === "none" && sha256 === undefined) return new ImageFile(path, info.size, file);
+  if (compression === "none" && sha256 === undefined) return ImageFile.of(path, file);
   const sums = sha256 === undefined ? undefined : new Sums(path, sha256);
   const facts = { name: basename(path), path, sums };
   const close = async (): Promise<void> => file.close();

@@ -7,6 +7,7 @@ import {
 } from "../config/first-boot.ts";
 import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
+import type { Extent } from "./extents.ts";
 import { findFatFile, type ByteRange } from "./fat-file.ts";
 import { firstBootLines, isAsked, type FirstBootSettings } from "./first-boot.ts";
 
@@ -18,6 +19,11 @@ export interface Patch {
   /** From the image's beginning. */
   readonly offset: number;
   readonly bytes: Buffer;
+}
+
+/** Whether patches change anything in a range. */
+export function isPatched({ offset, length }: Extent, patches: readonly Patch[]): boolean {
+  return patches.some((patch) => patch.offset < offset + length && patch.offset + patch.bytes.length > offset);
 }
 
 /** What each key is set with, for messages. */

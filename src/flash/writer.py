@@ -1,17 +1,21 @@
 """Writes to a disk what it is told to: the only part of rtkit that runs as root, and only until the disk is open.
 
-Usage: writer.py DISK. Commands on standard input, a line each; one line of JSON on standard output answers each, in order:
+Usage: writer.py DISK UID GIDS [IMAGE]. It opens DISK, becomes the user UID in the groups GIDS (1000,27,44: the first is the
+user's own), and opens IMAGE as that user. Commands on standard input, a line each; one line of JSON on standard output
+answers each, in order:
   write OFFSET LENGTH    followed by LENGTH bytes
+  copy OFFSET LENGTH     the image's range to the same place of the disk; {"sha256": of it, in hex}, and before it
+                         {"done": bytes so far} now and then; what is behind the image's end in its last sector is zeros
   discard OFFSET LENGTH  tells the disk that the range is of no use any more; {"discarded": false} where it cannot
-  clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as hash does
+  clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as copy does
   glance OFFSET LENGTH   {"zero": whether sectors here and there read as zeros, the first and the last among them}
   sync                   returns when the disk has what was written
-  hash OFFSET LENGTH     {"sha256": of what the disk has, in hex}, and before it {"read": bytes so far} now and then
-  sums OFFSET LENGTH     {"crc32": [of each MiB]}
+  hash OFFSET LENGTH     {"sha256": of what the disk has, in hex}; says how far it is as copy does
+  compare OFFSET LENGTH  {"differs": offset of the first MiB that is not as in the image, or null}
 The first line tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that no other disk or
 medium had since the machine was started (null of files and before Linux 5.15), "direct": whether the page cache is passed
-by}. Errors are {"error": "EIO", "at": offset}; the next command is done all the same. It ends with its input, and does not
-finish what is only read.
+by}, and which file the image is: {"image": "DEVICE:INODE"}. Errors are {"error": "EIO", "at": offset, "of": "disk" or "image"}; the next command is done all the same. It ends with
+its input, and does not finish what is only read or copied.
 
 Python, because Node has no ioctl(2), and no memory that is aligned as O_DIRECT asks (open(2)).
 """
@@ -29,11 +33,10 @@ import sys
 import threading
 import time
 import traceback
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
-CHUNK = 4 * 1024**2
 MIB = 1024**2
+CHUNK = 4 * MIB
 ZEROS = bytes(CHUNK)
 PROGRESS = 4 * CHUNK
 GLANCES = 16
@@ -44,9 +47,17 @@ BLKGETDISKSEQ = 0x80081280
 BLKDISCARD = 0x1277
 BLKZEROOUT = 0x127F
 
-# A bus that was reset, a card that was busy: such a write may go well the next time.
+# A bus that was reset, a card that was busy: such a call may go well the next time.
 TRANSIENT = (errno.EIO, errno.ETIMEDOUT, errno.EAGAIN)
 PAUSES = (0.1, 0.5, 2.0)
+
+
+class Failed(Exception):
+    """What a command's error is answered with: errno(3), the place in bytes, and what is to blame."""
+
+    def __init__(self, number, at, of="disk"):
+        super().__init__(number, at, of)
+        self.answer = {"error": errno.errorcode.get(number, str(number)), "at": at, "of": of}
 
 
 class Disk:
@@ -75,31 +86,23 @@ class Disk:
             return None
 
     def write(self, buffer, offset):
-        """Writes all of it; the last bytes of a chunk are filled up to whole sectors by the sender."""
         at = 0
         while at < len(buffer):
-            at += self._patiently(lambda: os.pwrite(self.fd, buffer[at:], offset + at))
-
-    def _patiently(self, call):
-        for pause in PAUSES:
-            try:
-                return call()
-            except OSError as error:
-                if error.errno not in TRANSIENT:
-                    raise
-            time.sleep(pause)
-        return call()
+            at += patiently(lambda: os.pwrite(self.fd, buffer[at:], offset + at), offset)
 
     def read(self, buffer, offset):
         at = 0
         while at < len(buffer):
-            got = self._patiently(lambda: os.preadv(self.fd, [buffer[at:]], offset + at))
+            got = patiently(lambda: os.preadv(self.fd, [buffer[at:]], offset + at), offset)
             if got == 0:
-                raise OSError(errno.ENODATA, "the disk ends here")
+                raise Failed(errno.ENODATA, offset)
             at += got
 
     def sync(self):
-        os.fsync(self.fd)
+        try:
+            os.fsync(self.fd)
+        except OSError as error:
+            raise Failed(error.errno, None) from error
         if not self.direct:
             os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -125,38 +128,68 @@ class Disk:
         self.write(buffer, offset)
 
 
-class Reader:
-    """Reads a range ahead of its use, chunk by chunk: the disk is busy while the last chunk is hashed."""
+def patiently(call, offset):
+    for pause in (*PAUSES, None):
+        try:
+            return call()
+        except OSError as error:
+            if pause is None or error.errno not in TRANSIENT:
+                raise Failed(error.errno, offset) from error
+        time.sleep(pause)
+    raise AssertionError
 
-    def __init__(self, disk, buffers, thread):
-        self.disk = disk
-        self.buffers = buffers
-        self.thread = thread
+
+class Image:
+    def __init__(self, path):
+        self.fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        info = os.fstat(self.fd)
+        self.size = info.st_size
+        self.identity = f"{info.st_dev}:{info.st_ino}"
+
+    def read(self, buffer, offset):
+        """Fills a buffer; with zeros behind the image's end."""
+        end = max(0, min(len(buffer), self.size - offset))
+        buffer[end:] = ZEROS[: len(buffer) - end]
+        at = 0
+        while at < end:
+            try:
+                got = os.preadv(self.fd, [buffer[at:end]], offset + at)
+            except OSError as error:
+                raise Failed(error.errno, offset + at, "image") from error
+            if got == 0:
+                raise Failed(errno.ENODATA, offset + at, "image")
+            at += got
+
+
+class Chunks:
+    """Reads ranges ahead of their use, chunk by chunk: disk or image are read while the last chunk is hashed or written."""
+
+    def __init__(self, block):
+        self.block = block
+        self.buffers = [mmap.mmap(-1, CHUNK) for _ in range(2)]
+        self.thread = ThreadPoolExecutor(1)
         self.stop = threading.Event()
 
-    def chunks(self, offset, length):
+    def whole(self, length):
+        """Bytes of the sectors that hold so many."""
+        return -(-length // self.block) * self.block
+
+    def of(self, source, offset, length):
+        """Offset, whole sectors, and how many bytes of them are wanted: fewer only where the image ends."""
         ahead = None
         for index, at in enumerate(range(offset, offset + length, CHUNK)):
             if self.stop.is_set():
-                raise OSError(errno.ECANCELED, "nobody waits for it")
-            # A disk is read in whole sectors; only the last of an image may be used in part.
+                raise Failed(errno.ECANCELED, at)
             wanted = min(CHUNK, offset + length - at)
-            whole = -(-wanted // self.disk.block) * self.disk.block
-            view = memoryview(self.buffers[index % 2])[:whole]
-            reading = self.thread.submit(self.disk.read, view, at)
+            sectors = memoryview(self.buffers[index % 2])[: self.whole(wanted)]
+            reading = self.thread.submit(source.read, sectors, at)
             if ahead is not None:
-                yield self._finished(*ahead)
-            ahead = (reading, view, at, wanted)
+                ahead[0].result()
+                yield ahead[1:]
+            ahead = (reading, at, sectors, wanted)
         if ahead is not None:
-            yield self._finished(*ahead)
-
-    def _finished(self, reading, view, at, wanted):
-        try:
-            reading.result()
-        except OSError as error:
-            error.at = at
-            raise
-        return at, view[:wanted]
+            ahead[0].result()
+            yield ahead[1:]
 
 
 def is_zero(view):
@@ -166,15 +199,25 @@ def is_zero(view):
 class Commands:
     """What each command does, on the thread that serves the disk, one after the other."""
 
-    def __init__(self, disk):
+    def __init__(self, disk, image):
         self.disk = disk
-        self.scratch = [mmap.mmap(-1, CHUNK) for _ in range(2)]
-        self.ahead = ThreadPoolExecutor(1)
-        self.reader = Reader(disk, self.scratch, self.ahead)
+        self.image = image
+        self.chunks = Chunks(disk.block)
+        self.writing = ThreadPoolExecutor(1)
 
     def write(self, offset, view):
         self.disk.write(view, offset)
         return {}
+
+    def copy(self, offset, length):
+        digest = hashlib.sha256()
+        for at, sectors, wanted in self.chunks.of(self.image, offset, length):
+            # Both let go of Python's lock: they run at the same time.
+            writing = self.writing.submit(self.disk.write, sectors, at)
+            digest.update(sectors[:wanted])
+            writing.result()
+            self.tell(at - offset, wanted)
+        return {"sha256": digest.hexdigest()}
 
     def sync(self):
         self.disk.sync()
@@ -185,7 +228,7 @@ class Commands:
 
     def glance(self, offset, length):
         block = self.disk.block
-        view = memoryview(self.scratch[0])[:block]
+        view = memoryview(self.chunks.buffers[0])[:block]
         last = length // block - 1
         for place in range(GLANCES):
             self.disk.read(view, offset + last * place // (GLANCES - 1) * block)
@@ -194,51 +237,44 @@ class Commands:
         return {"zero": True}
 
     def clear(self, offset, length):
-        for at, view in self.reader.chunks(offset, length):
-            if not is_zero(view):
-                # The reader has begun with the other buffer.
-                self.disk.zero(view, at)
-            self.tell(at - offset, len(view))
+        for at, sectors, wanted in self.chunks.of(self.disk, offset, length):
+            if not is_zero(sectors):
+                # The other buffer is the one that is read into.
+                self.disk.zero(sectors, at)
+            self.tell(at - offset, wanted)
         return {}
 
     def hash(self, offset, length):
         digest = hashlib.sha256()
-        for at, view in self.reader.chunks(offset, length):
-            digest.update(view)
-            self.tell(at - offset, len(view))
+        for at, sectors, wanted in self.chunks.of(self.disk, offset, length):
+            digest.update(sectors[:wanted])
+            self.tell(at - offset, wanted)
         return {"sha256": digest.hexdigest()}
+
+    def compare(self, offset, length):
+        for at in range(offset, offset + length, MIB):
+            wanted = min(MIB, offset + length - at)
+            found, image = (memoryview(buffer)[: self.chunks.whole(wanted)] for buffer in self.chunks.buffers)
+            self.disk.read(found, at)
+            self.image.read(image, at)
+            if bytes(found[:wanted]) != bytes(image[:wanted]):
+                return {"differs": at}
+        return {"differs": None}
 
     def tell(self, before, length):
         if before % PROGRESS == 0:
-            answer({"read": before + length})
-
-    def sums(self, offset, length):
-        sums = []
-        for _, view in self.reader.chunks(offset, length):
-            sums.extend(zlib.crc32(view[start : start + MIB]) for start in range(0, len(view), MIB))
-        return {"crc32": sums}
+            answer({"done": before + length})
 
 
-def drop_rights():
-    """From here on the open disk is all that this process can do more than its caller."""
-    if os.getuid() != 0:
-        return
-    nobody = 65534
-    gid = int(os.environ.get("SUDO_GID", nobody))
-    uid = int(os.environ.get("SUDO_UID", nobody))
-    os.setgroups([])
-    os.setresgid(gid, gid, gid)
+def become(uid, gids):
+    os.setgroups(gids)
+    os.setresgid(gids[0], gids[0], gids[0])
     os.setresuid(uid, uid, uid)
 
 
 def answer(line):
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-
-
-def failure(error, at):
-    name = errno.errorcode.get(error.errno, str(error.errno))
-    return {"error": name, "at": getattr(error, "at", at)}
 
 
 def fill(view):
@@ -252,8 +288,7 @@ def fill(view):
     return True
 
 
-def serve(disk):
-    commands = Commands(disk)
+def serve(commands):
     worker = ThreadPoolExecutor(1)
     # One is written, one waits, one is filled: each with the work that it waits for.
     buffers = [[mmap.mmap(-1, CHUNK), None] for _ in range(3)]
@@ -262,8 +297,8 @@ def serve(disk):
     def run(name, *arguments):
         try:
             answer(getattr(commands, name)(*arguments))
-        except OSError as error:
-            answer(failure(error, arguments[0] if arguments else None))
+        except Failed as failed:
+            answer(failed.answer)
         except BaseException:
             # A mistake of ours: nobody must wait for an answer.
             traceback.print_exc()
@@ -284,21 +319,31 @@ def serve(disk):
             break
         buffers[turn][1] = worker.submit(run, name, offset, view)
         turn = (turn + 1) % len(buffers)
-    commands.reader.stop.set()
+    commands.chunks.stop.set()
     worker.shutdown(cancel_futures=True)
 
 
 def main():
     # Ctrl-C reaches every process of the terminal; the one that sends the commands decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    path, uid, gids, *image_path = sys.argv[1:]
+    opening = "disk"
     try:
-        disk = Disk(sys.argv[1])
+        disk = Disk(path)
+        # From here on the open disk is all that this process can do more than its caller.
+        if os.getuid() != int(uid):
+            become(int(uid), [int(gid) for gid in gids.split(",")])
+        opening = "image"
+        image = Image(*image_path) if image_path else None
     except OSError as error:
-        answer(failure(error, None))
+        answer(Failed(error.errno, None, opening).answer)
         return 1
-    drop_rights()
-    answer({"size": disk.size, "block": disk.block, "sequence": disk.sequence, "direct": disk.direct})
-    serve(disk)
+    if os.getuid() == 0:
+        nobody = 65534
+        become(nobody, [nobody])
+    about = {"size": disk.size, "block": disk.block, "sequence": disk.sequence, "direct": disk.direct}
+    answer(about if image is None else {**about, "image": image.identity})
+    serve(Commands(disk, image))
     return 0
 
 
