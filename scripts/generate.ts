@@ -8,7 +8,7 @@ import { configurationReference } from "../src/config/reference.ts";
 import { rtkitRoot } from "../src/core/paths.ts";
 
 const docs = join(rtkitRoot, "docs");
-await writeFile(join(docs, "cli.md"), cliReference(makeProgram(() => undefined)));
+await writeFile(join(docs, "cli.md"), cliReference(await makeProgram(() => undefined)));
 await writeFile(join(docs, "rtkit.schema.json"), `${JSON.stringify(projectJsonSchema(), null, 2)}\n`);
 await writeFile(join(docs, "board.schema.json"), `${JSON.stringify(boardJsonSchema(), null, 2)}\n`);
 await writeFile(join(docs, "configuration.md"), configurationReference());

@@ -2,48 +2,33 @@ import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { RtkitError } from "../core/errors.ts";
 import { errorLine } from "../ui/ndjson.ts";
-import { boardsCommand } from "./boards.ts";
-import { buildCommand } from "./build.ts";
-import { deployCommand } from "./deploy.ts";
-import { discoverCommand } from "./discover.ts";
-import { doctorCommand } from "./doctor.ts";
-import { flashCommand } from "./flash.ts";
-import { initCommand } from "./init.ts";
-import { inspectCommand } from "./inspect.ts";
-import { kernelCommand } from "./kernel.ts";
-import { logsCommand } from "./logs.ts";
-import { rollbackCommand } from "./rollback.ts";
-import { runImageCommand } from "./run.ts";
 import type { CommandMaker } from "./session.ts";
-import { sshCommand } from "./ssh.ts";
-import { statusCommand } from "./status.ts";
-import { updateCommand } from "./update.ts";
 
-/** All commands, in the order the help lists them. */
-const COMMANDS: readonly CommandMaker[] = [
-  initCommand,
-  buildCommand,
-  updateCommand,
-  runImageCommand,
-  flashCommand,
-  deployCommand,
-  rollbackCommand,
-  statusCommand,
-  logsCommand,
-  sshCommand,
-  discoverCommand,
-  doctorCommand,
-  inspectCommand,
-  kernelCommand,
-  boardsCommand,
-];
+/** All commands, in the order the help lists them; each is loaded when it is asked for, so that it starts at once. */
+const COMMANDS: Readonly<Record<string, () => Promise<CommandMaker>>> = {
+  init: async () => (await import("./init.ts")).initCommand,
+  build: async () => (await import("./build.ts")).buildCommand,
+  update: async () => (await import("./update.ts")).updateCommand,
+  run: async () => (await import("./run.ts")).runImageCommand,
+  flash: async () => (await import("./flash.ts")).flashCommand,
+  deploy: async () => (await import("./deploy.ts")).deployCommand,
+  rollback: async () => (await import("./rollback.ts")).rollbackCommand,
+  status: async () => (await import("./status.ts")).statusCommand,
+  logs: async () => (await import("./logs.ts")).logsCommand,
+  ssh: async () => (await import("./ssh.ts")).sshCommand,
+  discover: async () => (await import("./discover.ts")).discoverCommand,
+  doctor: async () => (await import("./doctor.ts")).doctorCommand,
+  inspect: async () => (await import("./inspect.ts")).inspectCommand,
+  kernel: async () => (await import("./kernel.ts")).kernelCommand,
+  boards: async () => (await import("./boards.ts")).boardsCommand,
+};
 
 /** Runs the command line (without `node` and script) and returns the exit status, see docs/cli.md. */
 export async function runCli(args: readonly string[]): Promise<number> {
   let status = 0;
-  const program = makeProgram((ended) => {
+  const program = await makeProgram((ended) => {
     status = ended;
-  });
+  }, args[0]);
   try {
     await program.parseAsync(args, { from: "user" });
     return status;
@@ -59,12 +44,17 @@ export async function runCli(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The whole command line as commander knows it; docs/cli.md is generated from it. */
-export function makeProgram(onEnd: (status: number) => void): Command {
+/**
+ * The command line as commander knows it: with the command that is asked for, or with all where `asked` is none of them.
+ * docs/cli.md is generated from all.
+ */
+export async function makeProgram(onEnd: (status: number) => void, asked?: string): Promise<Command> {
   const program = new Command("rtkit")
     .description("Real-time robot software on Linux boards: a verified PREEMPT_RT image out of your nodes.")
     .version(packageJson.version);
-  for (const makeCommand of COMMANDS) program.addCommand(makeCommand(onEnd));
+  const all = Object.entries(COMMANDS);
+  const named = all.filter(([name]) => name === asked);
+  for (const [, load] of named.length > 0 ? named : all) program.addCommand((await load())(onEnd));
   for (const command of allCommands(program)) {
     command.exitOverride().showHelpAfterError("(add --help to see what can be said here)");
   }

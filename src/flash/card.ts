@@ -13,10 +13,13 @@ import { notAsMapped } from "./image-failures.ts";
  */
 export class Card {
   readonly #writer: DiskWriter;
+  readonly #image: string;
   readonly #copied: CheckedExtent[] = [];
 
-  constructor(writer: DiskWriter) {
+  /** `image`: its name, for errors. */
+  constructor(writer: DiskWriter, image: string) {
     this.#writer = writer;
+    this.#image = image;
   }
 
   /**
@@ -53,15 +56,22 @@ export class Card {
   }
 
   /**
-   * Has ranges of the image copied that do not come as pieces; `image`: its name, for errors. `onDone` hears how many bytes
-   * were copied so far. Throws RTK_FLASH_DAMAGED when one is not what its block map says.
+   * Has ranges of the image copied that do not come as pieces. What is not verified later is compared with its block map
+   * now. `onDone` hears how many bytes were copied so far. Throws RTK_FLASH_DAMAGED when the image is not as mapped.
    */
-  async copy(image: string, extents: readonly SourceExtent[], onDone: (bytes: number) => void): Promise<void> {
+  async copy(extents: readonly SourceExtent[], verify: boolean, onDone: (bytes: number) => void): Promise<void> {
     let before = 0;
     for (const extent of extents) {
-      const sha256 = await this.#writer.copy(extent, (bytes) => onDone(before + bytes));
-      if (sha256 !== (extent.sha256 ?? sha256)) throw notAsMapped(image, extent);
-      this.#copied.push({ ...extent, sha256 });
+      const tell = (bytes: number): void => onDone(before + bytes);
+      if (verify && extent.sha256 !== undefined) {
+        // The disk's sum is the proof for the image too: one pass less.
+        await this.#writer.copy(extent, tell);
+        this.#copied.push({ ...extent, sha256: extent.sha256 });
+      } else {
+        const sha256 = await this.#writer.copyAndHash(extent, tell);
+        if (sha256 !== (extent.sha256 ?? sha256)) throw notAsMapped(this.#image, extent);
+        this.#copied.push({ ...extent, sha256 });
+      }
       before += extent.length;
     }
   }
@@ -72,14 +82,15 @@ export class Card {
   }
 
   /**
-   * Reads from the disk itself what was copied, and `sent` ranges, which came as pieces. Throws RTK_FLASH_MISMATCH, with the
-   * place, at the first that is not as written. `onRead` hears how many bytes were read so far.
+   * Reads from the disk itself what was copied, and `sent` ranges, which came as pieces. `onRead` hears how many bytes were
+   * read so far. Throws RTK_FLASH_MISMATCH, with the place, at the first that is not as it should be, and RTK_FLASH_DAMAGED
+   * where it is the image that is not.
    */
   async verify(sent: readonly CheckedExtent[], onRead: (bytes: number) => void = () => undefined): Promise<void> {
     let before = 0;
     for (const extent of [...sent, ...this.#copied]) {
       if (!(await this.#holds(extent, (bytes) => onRead(before + bytes)))) {
-        throw this.#mismatch(this.#copied.includes(extent) ? await this.#badPart(extent) : extent);
+        throw this.#copied.includes(extent) ? await this.#whoseFault(extent) : this.#mismatch(extent);
       }
       before += extent.length;
     }
@@ -128,11 +139,14 @@ export class Card {
     return (await this.#writer.hash(extent, onRead)) === extent.sha256;
   }
 
-  /** The first MiB of a copied range that is another than the image's; all of it where a second look finds none. */
-  async #badPart(extent: Extent): Promise<Extent> {
+  /** Of a copied range that is not as it should be: the disk's, in the first MiB that is not the image's, or the image's. */
+  async #whoseFault(extent: CheckedExtent): Promise<unknown> {
     const offset = await this.#writer.compare(extent);
-    if (offset === undefined) return extent;
-    return { offset, length: Math.min(1024 ** 2, extent.offset + extent.length - offset) };
+    if (offset !== undefined) {
+      return this.#mismatch({ offset, length: Math.min(1024 ** 2, extent.offset + extent.length - offset) });
+    }
+    // A disk that has other bytes now than a moment ago is as bad.
+    return (await this.#holds(extent)) ? this.#mismatch(extent) : notAsMapped(this.#image, extent);
   }
 
   #mismatch({ offset, length }: Extent): RtkitError {

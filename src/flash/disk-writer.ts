@@ -106,11 +106,16 @@ export class DiskWriter {
   }
 
   /**
-   * Copies a range of the image that the disk was opened with; resolves to its sha256, in hex, as {@link write} does. Of
-   * an image's last sector the rest becomes zeros. `onDone` hears how many bytes were copied.
+   * Copies a range of the image that the disk was opened with; of its last sector the rest becomes zeros. `onDone` hears how
+   * many bytes were copied.
    */
-  async copy(extent: Extent, onDone?: (bytes: number) => void): Promise<string> {
-    return (await this.#ask("copy", extent, onDone)).sha256 ?? "";
+  async copy(extent: Extent, onDone?: (bytes: number) => void): Promise<void> {
+    await this.#ask("copy", extent, onDone, 0);
+  }
+
+  /** Like {@link copy}; resolves to the sha256, in hex, of what was copied. */
+  async copyAndHash(extent: Extent, onDone?: (bytes: number) => void): Promise<string> {
+    return (await this.#ask("copy", extent, onDone, 1)).sha256 ?? "";
   }
 
   /** Makes the range read as zeros: reads it, and writes what is none. `onDone` hears how many bytes were read. */
@@ -133,10 +138,15 @@ export class DiskWriter {
     await this.#link.close();
   }
 
-  async #ask(command: string, extent?: Extent, onDone?: (bytes: number) => void): Promise<Answer> {
+  async #ask(
+    command: string,
+    extent?: Extent,
+    onDone?: (bytes: number) => void,
+    ...more: readonly number[]
+  ): Promise<Answer> {
     this.#link.onDone = onDone;
-    const words = extent === undefined ? command : `${command} ${extent.offset} ${extent.length}`;
-    this.#link.send(Buffer.from(`${words}\n`));
+    const range = extent === undefined ? [] : [extent.offset, extent.length];
+    this.#link.send(Buffer.from(`${[command, ...range, ...more].join(" ")}\n`));
     return this.#link.answer();
   }
 }

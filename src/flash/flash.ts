@@ -91,7 +91,7 @@ export async function flash(
     const { copied } = division;
     const sentBytes = head.length + countBytes(ledger.written);
     await each("write", async (card, progress) =>
-      card.copy(image.name, copied, (bytes) => progress.at(sentBytes + bytes, sentBytes + countBytes(copied))),
+      card.copy(copied, verify, (bytes) => progress.at(sentBytes + bytes, sentBytes + countBytes(copied))),
     );
     await each("sync", async (card) => card.sync());
     if (verify) {
@@ -166,10 +166,10 @@ class Job {
     return this.#error !== undefined;
   }
 
-  async open({ file }: ImageSource): Promise<void> {
+  async open({ name, file }: ImageSource): Promise<void> {
     await this.#attempt(async () => {
       const writer = await DiskWriter.open(this.path, file);
-      this.#card = new Card(writer);
+      this.#card = new Card(writer, name);
       const { size, sequence } = writer.disk;
       const was = this.#chosen;
       if (was === undefined || (size === was.sizeBytes && sequence === (was.sequence ?? sequence))) return;

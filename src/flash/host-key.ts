@@ -3,7 +3,7 @@ import { appendFile, copyFile, mkdir, readFile, realpath, rename, rm } from "nod
 import { dirname } from "node:path";
 import { errnoCode, RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
-import { knownHostsLine } from "../core/ssh-keys.ts";
+import { knownHostsLine } from "../core/known-hosts.ts";
 import type { FirstBootSettings } from "./first-boot.ts";
 
 /** How ssh looks a board up among the hosts that it knows. */

@@ -11,7 +11,6 @@ import type { ImageSource } from "./image.ts";
 import { ImageStream } from "./image-stream.ts";
 import { packedImageSize } from "./packed-size.ts";
 import { Sums } from "./sums.ts";
-import { openZip } from "./zip.ts";
 
 /** What {@link openImage} is told. */
 export interface ImageOptions {
@@ -61,6 +60,7 @@ export async function openImage(options: ImageOptions): Promise<ImageSource> {
   await sums?.addPackedFile();
   if (compression === "zip") {
     await close();
+    const { openZip } = await import("./zip.ts");
     const { name, size, stream } = await openZip(path);
     const source = fromStream(stream);
     return new ImageStream(source, { ...facts, name, size, progress: () => source.count() / size });

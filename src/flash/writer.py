@@ -4,8 +4,8 @@ Usage: writer.py DISK UID GIDS [IMAGE]. It opens DISK, becomes the user UID in t
 user's own), and opens IMAGE as that user. Commands on standard input, a line each; one line of JSON on standard output
 answers each, in order:
   write OFFSET LENGTH    followed by LENGTH bytes
-  copy OFFSET LENGTH     the image's range to the same place of the disk; {"sha256": of it, in hex}, and before it
-                         {"done": bytes so far} now and then; what is behind the image's end in its last sector is zeros
+  copy OFFSET LENGTH SUM the image's range to the same place of the disk; with a SUM of 1 {"sha256": of it, in hex}, and
+                         before {"done": bytes so far} now and then; what its last sector has behind the image is zeros
   discard OFFSET LENGTH  tells the disk that the range is of no use any more; {"discarded": false} where it cannot
   clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as copy does
   glance OFFSET LENGTH   {"zero": whether sectors here and there read as zeros, the first and the last among them}
@@ -209,15 +209,16 @@ class Commands:
         self.disk.write(view, offset)
         return {}
 
-    def copy(self, offset, length):
-        digest = hashlib.sha256()
+    def copy(self, offset, length, summed):
+        digest = hashlib.sha256() if summed else None
         for at, sectors, wanted in self.chunks.of(self.image, offset, length):
             # Both let go of Python's lock: they run at the same time.
             writing = self.writing.submit(self.disk.write, sectors, at)
-            digest.update(sectors[:wanted])
+            if digest:
+                digest.update(sectors[:wanted])
             writing.result()
             self.tell(at - offset, wanted)
-        return {"sha256": digest.hexdigest()}
+        return {"sha256": digest.hexdigest()} if digest else {}
 
     def sync(self):
         self.disk.sync()
@@ -306,11 +307,10 @@ def serve(commands):
 
     for line in iter(sys.stdin.buffer.readline, b""):
         name, *numbers = line.decode().split()
-        offset_and_length = [int(number) for number in numbers]
         if name != "write":
-            worker.submit(run, name, *offset_and_length)
+            worker.submit(run, name, *map(int, numbers))
             continue
-        offset, length = offset_and_length
+        offset, length = map(int, numbers)
         buffer, busy = buffers[turn]
         if busy is not None:
             busy.result()

@@ -6,6 +6,6 @@ import { cliReference } from "../../src/cli/reference.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 
 it("docs/cli.md is what `npm run generate` writes", async () => {
-  const reference = cliReference(makeProgram(() => undefined));
+  const reference = cliReference(await makeProgram(() => undefined));
   expect(await readFile(join(rtkitRoot, "docs", "cli.md"), "utf8")).toBe(reference);
 });

@@ -5,7 +5,8 @@ import ssh2 from "ssh2";
 import { expect, it, onTestFinished } from "vitest";
 import { exec } from "../../src/core/exec.ts";
 import { writeGuestAccess } from "../../src/emulate/guest-access.ts";
-import { keyBlob, knownHostsLine, makeKeyPair } from "../../src/core/ssh-keys.ts";
+import { knownHostsLine } from "../../src/core/known-hosts.ts";
+import { keyBlob, makeKeyPair } from "../../src/core/ssh-keys.ts";
 
 async function scratchFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "rtkit-access-"));

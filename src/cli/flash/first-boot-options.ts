@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { errnoCode, RtkitErrors, RtkitError, throwIfAny, usageError } from "../../core/errors.ts";
-import { makeKeyPair } from "../../core/ssh-keys.ts";
+import type { KeyPair } from "../../core/ssh-keys.ts";
 import { wifiPsk, type FirstBootSettings, type Wifi } from "../../flash/first-boot.ts";
 import {
   checkPassphrase,
@@ -84,7 +84,7 @@ export async function readSettings(
   throwIfAny(errors);
   // The last of all: nobody types a pass-phrase to be told of another option's mistake.
   const wifi = network === undefined ? undefined : await withPassphrase(network, options.wifiPassphraseFile, askSecret);
-  const hostKey = options.hostKey && cards === 1 ? makeKeyPair() : undefined;
+  const hostKey = options.hostKey && cards === 1 ? await newHostKey() : undefined;
   const settings: FirstBootSettings = {
     sshKeys: [...new Set(sshKeys)],
     ...(hostname === undefined ? {} : { hostname }),
@@ -94,6 +94,12 @@ export async function readSettings(
     ...(hostKey === undefined ? {} : { hostKey }),
   };
   return Object.keys(settings).length === 1 && sshKeys.length === 0 ? undefined : settings;
+}
+
+/** Loaded only where it is needed: the library takes as long to load as all the rest. */
+async function newHostKey(): Promise<KeyPair> {
+  const { makeKeyPair } = await import("../../core/ssh-keys.ts");
+  return makeKeyPair();
 }
 
 /** A network without its key. */

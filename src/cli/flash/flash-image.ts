@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { loadProject } from "../../config/load.ts";
 import { RtkitError, usageError } from "../../core/errors.ts";
 import { formatMs, formatSize } from "../../core/units.ts";
 import { chooseDisks, type ChosenDisk } from "../../flash/choose.ts";
@@ -95,6 +94,7 @@ function isStdin(path: string | undefined): boolean {
 }
 
 async function lastBuild(context: Context, options: FlashCommandOptions): Promise<string> {
+  const { loadProject } = await import("../../config/load.ts");
   const { project, warnings } = await loadProject(loadOptions(options));
   warn(context, warnings);
   const path = imageOf(project);
