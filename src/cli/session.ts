@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { RtkitError } from "../core/errors.ts";
 import { cacheDir } from "../core/paths.ts";
 import type { Context } from "../pipeline/step.ts";
 import { formatError, userErrors } from "../ui/error-text.ts";
@@ -65,6 +66,7 @@ export async function runCommand(
     await terminal?.finish();
     if (abort.signal.aborted) {
       err("interrupted");
+      if (json) out(errorLine(new RtkitError("RTK_INTERRUPTED", "interrupted before it was done")));
       return 130;
     }
     return report(error, json ? out : err, options);

@@ -1,8 +1,8 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RtkitError } from "../core/errors.ts";
 import { execEnd } from "../core/exec.ts";
+import { makeTempDir } from "../core/temp-dir.ts";
 import type { Signer } from "../config/model.ts";
 import { formatRecord, type DeployRecord } from "./record.ts";
 
@@ -53,7 +53,7 @@ function once(sign: (text: string) => Promise<string | null>): Sign {
 
 /** Asks the agent for a key that stands in the project file: ssh-keygen wants a file. */
 async function inlineKey(key: string, text: string, signal: AbortSignal): ReturnType<typeof keygen> {
-  const dir = await mkdtemp(join(tmpdir(), "rtkit-key-"));
+  const dir = await makeTempDir("rtkit-key-");
   try {
     const file = join(dir, "key.pub");
     await writeFile(file, `${key}\n`);

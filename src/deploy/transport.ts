@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Writable, type Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execEnd, type ExecEnd } from "../core/exec.ts";
 import { startProcess, type RunningProcess } from "../core/process.ts";
+import { makeTempDir } from "../core/temp-dir.ts";
 import type { Address } from "./address.ts";
 import {
   destination,
@@ -61,7 +61,7 @@ const LOOK_MS = 10;
 export async function connect(address: Address, settings: SshSettings, signal: AbortSignal): Promise<Connection> {
   signal.throwIfAborted();
   // 0700, and short: the path of a socket has room for 107 bytes (unix(7)), of which ssh wants 17 for itself.
-  const dir = await mkdtemp(join(tmpdir(), "rtkit-ssh-"));
+  const dir = await makeTempDir("rtkit-ssh-");
   let master: RunningProcess | undefined;
   const hangUp = (): void => void master?.stop();
   signal.addEventListener("abort", hangUp, { once: true });

@@ -1,12 +1,12 @@
 import { constants } from "node:fs";
-import { mkdtemp, open, rm, type FileHandle } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { exec } from "../core/exec.ts";
+import { makeTempDir } from "../core/temp-dir.ts";
 
 /** Both ends of a pipe of our own: Node makes none that is read into buffers, or written to on another thread. */
 export async function makePipe(): Promise<{ readonly read: FileHandle; readonly write: FileHandle }> {
-  const folder = await mkdtemp(join(tmpdir(), "rtkit-pipe-"));
+  const folder = await makeTempDir("rtkit-pipe-");
   try {
     const path = join(folder, "pipe");
     await exec("mkfifo", ["-m", "600", path]);
