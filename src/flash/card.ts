@@ -14,7 +14,7 @@ import { notAsMapped } from "./image-failures.ts";
 export class Card {
   readonly #writer: DiskWriter;
   readonly #image: string;
-  readonly #copied: CheckedExtent[] = [];
+  readonly #copied: (SourceExtent & CheckedExtent)[] = [];
 
   /** `image`: its name, for errors. */
   constructor(writer: DiskWriter, image: string) {
@@ -90,7 +90,7 @@ export class Card {
     let before = 0;
     for (const extent of [...sent, ...this.#copied]) {
       if (!(await this.#holds(extent, (bytes) => onRead(before + bytes)))) {
-        throw this.#copied.includes(extent) ? await this.#whoseFault(extent) : this.#mismatch(extent);
+        throw sent.includes(extent) ? this.#mismatch(extent) : await this.#whoseFault(extent);
       }
       before += extent.length;
     }

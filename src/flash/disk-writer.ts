@@ -5,7 +5,7 @@ import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { asRoot } from "./as-root.ts";
-import type { Extent } from "./extents.ts";
+import type { Extent, SourceExtent } from "./extents.ts";
 import { writingFailed } from "./failures.ts";
 import { damaged } from "./image-failures.ts";
 import type { PlainFile } from "./image.ts";
@@ -109,13 +109,13 @@ export class DiskWriter {
    * Copies a range of the image that the disk was opened with; of its last sector the rest becomes zeros. `onDone` hears how
    * many bytes were copied.
    */
-  async copy(extent: Extent, onDone?: (bytes: number) => void): Promise<void> {
-    await this.#ask("copy", extent, onDone, 0);
+  async copy(extent: SourceExtent, onDone?: (bytes: number) => void): Promise<void> {
+    await this.#ask("copy", extent, onDone);
   }
 
-  /** Like {@link copy}; resolves to the sha256, in hex, of what was copied. */
-  async copyAndHash(extent: Extent, onDone?: (bytes: number) => void): Promise<string> {
-    return (await this.#ask("copy", extent, onDone, 1)).sha256 ?? "";
+  /** Like {@link copy}; resolves to the sha256, in hex, of what was copied, with what belongs before it. */
+  async copyAndHash(extent: SourceExtent, onDone?: (bytes: number) => void): Promise<string> {
+    return (await this.#ask("copy", extent, onDone, extent.sumFrom ?? extent.offset)).sha256 ?? "";
   }
 
   /** Makes the range read as zeros: reads it, and writes what is none. `onDone` hears how many bytes were read. */
@@ -123,9 +123,12 @@ export class DiskWriter {
     await this.#ask("clear", extent, onDone);
   }
 
-  /** The sha256, in hex, of what the disk has, read from the disk itself; `onDone` hears how many bytes were read. */
-  async hash(extent: Extent, onDone?: (bytes: number) => void): Promise<string> {
-    return (await this.#ask("hash", extent, onDone)).sha256 ?? "";
+  /**
+   * The sha256, in hex, of what the disk has, read from the disk itself, and before it, from `sumFrom` on, what the image
+   * has; `onDone` hears how many bytes were read.
+   */
+  async hash(extent: Extent & Pick<SourceExtent, "sumFrom">, onDone?: (bytes: number) => void): Promise<string> {
+    return (await this.#ask("hash", extent, onDone, extent.sumFrom ?? extent.offset)).sha256 ?? "";
   }
 
   /** Where the first MiB of a range begins that is another than the image's that the disk was opened with. */

@@ -19,20 +19,27 @@ export function divide(
   if (file === undefined || size === undefined) {
     return { sent: ranges ?? [{ offset: 0, length: Infinity, sha256: undefined }], copied: [] };
   }
-  const all = ranges ?? slices(size);
-  const mustBeSent = (extent: SourceExtent): boolean => extent.offset < HEAD_BYTES || isPatched(extent, patches);
-  return { sent: all.filter(mustBeSent), copied: all.filter((extent) => !mustBeSent(extent)) };
+  const sent: SourceExtent[] = [];
+  const copied: SourceExtent[] = [];
+  for (const extent of ranges ?? slices(size)) {
+    const { offset, length, sha256 } = extent;
+    const end = offset + length;
+    if (end <= HEAD_BYTES || isPatched(extent, patches)) {
+      sent.push(extent);
+    } else if (offset >= HEAD_BYTES) {
+      copied.push(extent);
+    } else {
+      // Their sum is one: it is made when what is behind the head is copied or verified.
+      sent.push({ offset, length: HEAD_BYTES - offset, sha256: undefined });
+      copied.push({ offset: HEAD_BYTES, length: end - HEAD_BYTES, sha256, sumFrom: offset });
+    }
+  }
+  return { sent, copied };
 }
 
-/** The head, and the rest up to each multiple of {@link SLICE_BYTES}. */
-function slices(size: number): SourceExtent[] {
-  const starts = [0, HEAD_BYTES];
-  for (let at = SLICE_BYTES; at < size; at += SLICE_BYTES) starts.push(at);
-  return starts
-    .filter((start) => start < size)
-    .map((offset, index) => ({
-      offset,
-      length: Math.min(starts[index + 1] ?? size, size) - offset,
-      sha256: undefined,
-    }));
+/** All of an image, up to each multiple of {@link SLICE_BYTES}. */
+function* slices(size: number): Generator<SourceExtent> {
+  for (let offset = 0; offset < size; offset += SLICE_BYTES) {
+    yield { offset, length: Math.min(SLICE_BYTES, size - offset), sha256: undefined };
+  }
 }

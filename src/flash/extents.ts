@@ -9,9 +9,13 @@ export interface CheckedExtent extends Extent {
   readonly sha256: string;
 }
 
-/** A range that has to be written; `sha256` of what the image has there, undefined where no block map says it. */
+/**
+ * A range that has to be written; `sha256` of what the image has there, undefined where no block map says it. Where
+ * `sumFrom` is before `offset`, the sum is of the image's bytes from there on.
+ */
 export interface SourceExtent extends Extent {
   readonly sha256: string | undefined;
+  readonly sumFrom?: number;
 }
 
 /** The most that is read, sent or written at once, in bytes; src/flash/writer.py has buffers of this size. */

@@ -4,18 +4,20 @@ Usage: writer.py DISK UID GIDS [IMAGE]. It opens DISK, becomes the user UID in t
 user's own), and opens IMAGE as that user. Commands on standard input, a line each; one line of JSON on standard output
 answers each, in order:
   write OFFSET LENGTH    followed by LENGTH bytes
-  copy OFFSET LENGTH SUM the image's range to the same place of the disk; with a SUM of 1 {"sha256": of it, in hex}, and
-                         before {"done": bytes so far} now and then; what its last sector has behind the image is zeros
+  copy OFFSET LENGTH [F] the image's range to the same place of the disk, and with F {"sha256": in hex, of the image from F
+                         to the range's end}; before it {"done": bytes so far} now and then; what the image's last sector
+                         has behind it becomes zeros
   discard OFFSET LENGTH  tells the disk that the range is of no use any more; {"discarded": false} where it cannot
   clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as copy does
   glance OFFSET LENGTH   {"zero": whether sectors here and there read as zeros, the first and the last among them}
   sync                   returns when the disk has what was written
-  hash OFFSET LENGTH     {"sha256": of what the disk has, in hex}; says how far it is as copy does
+  hash OFFSET LENGTH F   {"sha256": of the image from F to OFFSET, and what the disk has from there on}; says how far it is
+                         as copy does
   compare OFFSET LENGTH  {"differs": offset of the first MiB that is not as in the image, or null}
 The first line tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that no other disk or
 medium had since the machine was started (null of files and before Linux 5.15), "direct": whether the page cache is passed
-by}, and which file the image is: {"image": "DEVICE:INODE"}. Errors are {"error": "EIO", "at": offset, "of": "disk" or "image"}; the next command is done all the same. It ends with
-its input, and does not finish what is only read or copied.
+by}, and which file the image is: {"image": "DEVICE:INODE"}. Errors are {"error": "EIO", "at": offset, "of": "disk" or
+"image"}; the next command is done all the same. It ends with its input, and does not finish what is only read or copied.
 
 Python, because Node has no ioctl(2), and no memory that is aligned as O_DIRECT asks (open(2)).
 """
@@ -209,8 +211,8 @@ class Commands:
         self.disk.write(view, offset)
         return {}
 
-    def copy(self, offset, length, summed):
-        digest = hashlib.sha256() if summed else None
+    def copy(self, offset, length, sum_from=None):
+        digest = None if sum_from is None else self._digest(sum_from, offset)
         for at, sectors, wanted in self.chunks.of(self.image, offset, length):
             # Both let go of Python's lock: they run at the same time.
             writing = self.writing.submit(self.disk.write, sectors, at)
@@ -219,6 +221,13 @@ class Commands:
             writing.result()
             self.tell(at - offset, wanted)
         return {"sha256": digest.hexdigest()} if digest else {}
+
+    def _digest(self, start, end):
+        """A sum that begins with what the image has from start to end, where that is anything."""
+        before = memoryview(bytearray(end - start))
+        if before:
+            self.image.read(before, start)
+        return hashlib.sha256(before)
 
     def sync(self):
         self.disk.sync()
@@ -245,8 +254,8 @@ class Commands:
             self.tell(at - offset, wanted)
         return {}
 
-    def hash(self, offset, length):
-        digest = hashlib.sha256()
+    def hash(self, offset, length, sum_from):
+        digest = self._digest(sum_from, offset)
         for at, sectors, wanted in self.chunks.of(self.disk, offset, length):
             digest.update(sectors[:wanted])
             self.tell(at - offset, wanted)

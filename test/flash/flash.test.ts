@@ -8,7 +8,17 @@ import { HEAD_BYTES } from "../../src/flash/extents.ts";
 import { flash } from "../../src/flash/flash.ts";
 import { openImage } from "../../src/flash/open-image.ts";
 import { scratchDir } from "../scratch.ts";
-import { flashTo, holds, isBootable, loopDevice, testImage, usedCard, withFaults, type TestImage } from "./disks.ts";
+import {
+  flashTo,
+  holds,
+  isBootable,
+  loopDevice,
+  sha256,
+  testImage,
+  usedCard,
+  withFaults,
+  type TestImage,
+} from "./disks.ts";
 
 describe("flashing a disk", () => {
   let image: TestImage;
@@ -103,6 +113,56 @@ describe("flashing a disk", () => {
     expect(isBootable(await readFile(card))).toBe(false);
   });
 
+  describe("with a block map of one range, as dense images have", () => {
+    const oneRange = (): TestImage["map"] => {
+      const length = image.bytes.length;
+      return { size: length, ranges: [{ offset: 0, length, sha256: sha256(image.bytes) }] };
+    };
+
+    for (const verify of [true, false]) {
+      it(`writes it${verify ? ", verified" : ""}`, async () => {
+        const card = usedCard();
+        const flashed = await flashTo([card], image, { map: oneRange(), verify });
+        expect(flashed).toMatchObject([{ bytes: image.bytes.length, error: undefined }]);
+        expect(await holds(card, image)).toBe(true);
+      });
+    }
+
+    it("names the MiB that is bad, and not the whole range", async () => {
+      const card = usedCard();
+      const place = 7 * HEAD_BYTES + 5;
+      const [flashed] = await withFaults(card, { FLIP: place }, async () =>
+        flashTo([card], image, { map: oneRange() }),
+      );
+      expect(flashed?.error).toMatchObject({
+        code: "RTK_FLASH_MISMATCH",
+        message: expect.stringContaining(`bytes ${7 * HEAD_BYTES} to ${8 * HEAD_BYTES - 1}`) as string,
+      });
+    });
+
+    it("refuses an image that is another", async () => {
+      for (const verify of [true, false]) await refusesDamaged(oneRange(), 33_000, verify);
+    });
+  });
+
+  it("refuses an image that is not what its block map says, wherever", async () => {
+    for (const place of [33_000, HEAD_BYTES, 7 * HEAD_BYTES]) {
+      for (const verify of [true, false]) await refusesDamaged(image.map, place, verify);
+    }
+  });
+
+  async function refusesDamaged(map: TestImage["map"], place: number, verify: boolean): Promise<void> {
+    const path = join(scratchDir("rtkit-damaged-"), "damaged.img");
+    const bytes = Buffer.from(image.bytes);
+    bytes[place] = (bytes[place] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    const card = usedCard();
+    await expect(flashTo([card], image, { path, map, verify }), `${place}`).rejects.toMatchObject({
+      code: "RTK_FLASH_DAMAGED",
+    });
+    expect(isBootable(await readFile(card))).toBe(false);
+  }
+
   it("patches what is patched, in the head and behind it", async () => {
     const card = usedCard();
     const patches = [40_000, HEAD_BYTES + 100].map((offset) => ({ offset, bytes: Buffer.from("hostname=arm\n") }));
@@ -172,6 +232,19 @@ describe("flashing a disk", () => {
         expect(isBootable(await readFile(card))).toBe(false);
       });
     }
+
+    it("names the range where it was not copied as it is, but patched", async () => {
+      const card = usedCard();
+      const patches = [{ offset: 6 * 1024 ** 2, bytes: Buffer.from("hostname=arm\n") }];
+      const [flashed] = await withFaults(card, { FLIP: 7 * 1024 ** 2 }, async () =>
+        flashTo([card], image, { patches }),
+      );
+      const range = image.map.ranges[3] ?? { offset: NaN, length: NaN };
+      expect(flashed?.error).toMatchObject({
+        code: "RTK_FLASH_MISMATCH",
+        message: expect.stringContaining(`bytes ${range.offset} to ${range.offset + range.length - 1}`) as string,
+      });
+    });
 
     it("does not look with verify off", async () => {
       const card = usedCard();
