@@ -5,7 +5,8 @@ import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { runCli } from "../../src/cli/program.ts";
 import { scratchDir } from "../scratch.ts";
-import { loopDevice, testImage, usedCard, withFaults } from "../flash/disks.ts";
+import { loopDevice, noise, testImage, usedCard, withFaults } from "../flash/disks.ts";
+import { makeFatImage } from "../flash/fat-images.ts";
 
 let printed: string;
 beforeEach(() => {
@@ -80,6 +81,48 @@ it("writes to several at once: one that fails is told beside the others, with ex
     for (const device of devices) await device?.detach();
   }
 });
+
+it("writes a hybrid ISO, whose partitions overlap and begin in the first sector, as it is", async () => {
+  const iso = await hybridIso();
+  const path = join(scratchDir("rtkit-iso-"), "installer.iso");
+  await writeFile(path, iso);
+  const card = usedCard();
+  const device = await loopDevice(card);
+  if (device === undefined) return;
+  try {
+    expect(await flash(path, "--device", device.path, "--i-mean", device.path)).toBe(0);
+    expect(lines().at(-1)).toMatchObject({ type: "result", bytes: iso.length, verified: true });
+    expect((await readFile(card)).subarray(0, iso.length).equals(iso)).toBe(true);
+    expect(await flash(path, "--device", device.path, "--i-mean", device.path, "--hostname", "arm-2")).toBe(1);
+    expect(lines().at(-1)).toMatchObject({ code: "RTK_FLASH_NO_SETTINGS" });
+  } finally {
+    await device.detach();
+  }
+});
+
+/** As `xorriso -isohybrid-mbr` lays it out: a bootable partition over everything, and in it the FAT that UEFI starts from. */
+async function hybridIso(): Promise<Buffer> {
+  const files = [{ name: "bootx64.efi", content: noise(100_000, 3) }];
+  const fat = await makeFatImage(scratchDir("rtkit-efi-"), { bits: 12, clusterSectors: 4, files });
+  const iso = noise(5 * 1024 ** 2 + 2048, 5);
+  iso.fill(0, 440, 510);
+  const partitions = [
+    { status: 0x80, type: 0, start: 0, sectors: iso.length / 512 },
+    { status: 0, type: 0xef, start: 136, sectors: fat.length / 512 },
+  ];
+  for (const [index, { status, type, start, sectors }] of partitions.entries()) {
+    const entry = 446 + 16 * index;
+    iso.writeUInt8(status, entry);
+    iso.writeUInt8(type, entry + 4);
+    iso.writeUInt32LE(start, entry + 8);
+    iso.writeUInt32LE(sectors, entry + 12);
+  }
+  iso.writeUInt16LE(0xaa55, 510);
+  // The primary volume descriptor (ECMA-119, 8.4).
+  iso.write("\u0001CD001\u0001", 32_768, "latin1");
+  fat.copy(iso, 136 * 512);
+  return iso;
+}
 
 it("does not write to what is mounted, nor to the disk that this system runs from", async () => {
   const image = testImage();
