@@ -68,9 +68,9 @@ export class Card {
         await this.#writer.copy(extent, tell);
         this.#copied.push({ ...extent, sha256: extent.sha256 });
       } else {
-        const sha256 = await this.#writer.copyAndHash(extent, tell);
-        if (sha256 !== (extent.sha256 ?? sha256)) throw notAsMapped(this.#image, extent);
-        this.#copied.push({ ...extent, sha256 });
+        const sum = await this.#writer.copyAndHash(extent, tell);
+        if (extent.sha256 !== undefined && extent.sha256 !== sum) throw notAsMapped(this.#image, extent);
+        this.#copied.push({ ...extent, sha256: sum });
       }
       before += extent.length;
     }

@@ -20,6 +20,10 @@ import {
   type TestImage,
 } from "./disks.ts";
 
+function oneRange({ bytes }: TestImage): TestImage["map"] {
+  return { size: bytes.length, ranges: [{ offset: 0, length: bytes.length, sha256: sha256(bytes) }] };
+}
+
 describe("flashing a disk", () => {
   let image: TestImage;
   beforeAll(() => {
@@ -114,15 +118,10 @@ describe("flashing a disk", () => {
   });
 
   describe("with a block map of one range, as dense images have", () => {
-    const oneRange = (): TestImage["map"] => {
-      const length = image.bytes.length;
-      return { size: length, ranges: [{ offset: 0, length, sha256: sha256(image.bytes) }] };
-    };
-
     for (const verify of [true, false]) {
       it(`writes it${verify ? ", verified" : ""}`, async () => {
         const card = usedCard();
-        const flashed = await flashTo([card], image, { map: oneRange(), verify });
+        const flashed = await flashTo([card], image, { map: oneRange(image), verify });
         expect(flashed).toMatchObject([{ bytes: image.bytes.length, error: undefined }]);
         expect(await holds(card, image)).toBe(true);
       });
@@ -132,7 +131,7 @@ describe("flashing a disk", () => {
       const card = usedCard();
       const place = 7 * HEAD_BYTES + 5;
       const [flashed] = await withFaults(card, { FLIP: place }, async () =>
-        flashTo([card], image, { map: oneRange() }),
+        flashTo([card], image, { map: oneRange(image) }),
       );
       expect(flashed?.error).toMatchObject({
         code: "RTK_FLASH_MISMATCH",
@@ -141,7 +140,7 @@ describe("flashing a disk", () => {
     });
 
     it("refuses an image that is another", async () => {
-      for (const verify of [true, false]) await refusesDamaged(oneRange(), 33_000, verify);
+      for (const verify of [true, false]) await refusesDamaged(oneRange(image), 33_000, verify);
     });
   });
 
