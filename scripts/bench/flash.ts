@@ -1,8 +1,9 @@
 // Prints how long `rtkit flash` takes beside dd and bmaptool, with the same image and the same loop device, whose file is
-// made anew, full of old bytes, before each run; and what memory each takes at most. As root. Arguments: an image that has
-// its block map beside it (default: examples/arm for rpi4, which is built when it is not there).
+// made anew before each run, once full of old bytes and once sparse; and what memory each takes at most. As root. The file is
+// in TMPDIR: a file system in memory (tmpfs) shows the programs, a disk mostly itself. Arguments: an image that has its block map
+// beside it (default: examples/arm for rpi4, which is built when it is not there).
 import { execa } from "execa";
-import { mkdtemp, open, rm, stat } from "node:fs/promises";
+import { mkdtemp, open, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { exec } from "../../src/core/exec.ts";
@@ -10,8 +11,12 @@ import { rtkitRoot } from "../../src/core/paths.ts";
 import { formatSize } from "../../src/core/units.ts";
 import { median, printTable } from "./table.ts";
 
-/** Runs of each way; the table has the ones in the middle. */
-const RUNS = 5;
+/** Runs of each way and card; the table has the ones in the middle. */
+const RUNS = 3;
+
+/** What the loop device's file holds before a run. */
+const CARDS = ["old bytes", "nothing"] as const;
+type CardKind = (typeof CARDS)[number];
 
 const rtkit = join(rtkitRoot, "bin", "rtkit");
 
@@ -58,26 +63,28 @@ interface Took {
 const image = process.argv[2] ?? (await exampleImage());
 const scratch = await mkdtemp(join(tmpdir(), "rtkit-bench-flash-"));
 try {
-  const took = new Map(WAYS.map(({ name }) => [name, [] as Took[]]));
   const memory = new Map<string, number>();
   // Looking at memory takes CPU time, which the clock must not see.
-  for (const { name, words } of WAYS) memory.set(name, (await measure(image, words, true)).memory);
-  for (let run = 0; run < RUNS; run += 1) {
-    for (const { name, words } of WAYS) {
-      process.stderr.write(`${name} (${run + 1} of ${RUNS})\n`);
-      took.get(name)?.push(await measure(image, words, false));
+  for (const { name, words } of WAYS) memory.set(name, (await measure(image, words, "old bytes", true)).memory);
+  for (const card of CARDS) {
+    const took = new Map(WAYS.map(({ name }) => [name, [] as number[]]));
+    for (let run = 0; run < RUNS; run += 1) {
+      for (const { name, words } of WAYS) {
+        process.stderr.write(`a card with ${card}: ${name} (${run + 1} of ${RUNS})\n`);
+        took.get(name)?.push((await measure(image, words, card, false)).seconds);
+      }
     }
+    const seconds = (name: string): number => median(took.get(name) ?? []);
+    printTable(`${formatSize((await stat(image)).size)} image, a card with ${card} on it`, [
+      ["", "seconds", "to bmaptool", "memory"],
+      ...WAYS.map(({ name }) => [
+        name,
+        seconds(name).toFixed(2),
+        (seconds(name) / seconds(BMAPTOOL)).toFixed(2),
+        formatSize(memory.get(name) ?? Number.NaN),
+      ]),
+    ]);
   }
-  const seconds = (name: string): number => median((took.get(name) ?? []).map((one) => one.seconds));
-  printTable(`${formatSize((await stat(image)).size)} image`, [
-    ["", "seconds", "to bmaptool", "memory"],
-    ...WAYS.map(({ name }) => [
-      name,
-      seconds(name).toFixed(2),
-      (seconds(name) / seconds(BMAPTOOL)).toFixed(2),
-      formatSize(memory.get(name) ?? Number.NaN),
-    ]),
-  ]);
 } finally {
   await rm(scratch, { recursive: true });
 }
@@ -88,10 +95,15 @@ async function exampleImage(): Promise<string> {
   return join(project, "out", "rpi4", "arm-rpi4.img");
 }
 
-async function measure(source: string, words: Way["words"], withMemory: boolean): Promise<Took> {
+async function measure(source: string, words: Way["words"], kind: CardKind, withMemory: boolean): Promise<Took> {
   const card = join(scratch, "card");
-  const { size } = await stat(source);
-  await oldCard(card, size + 64 * 1024 ** 2);
+  const bytes = (await stat(source)).size + 64 * 1024 ** 2;
+  if (kind === "old bytes") {
+    await oldCard(card, bytes);
+  } else {
+    await writeFile(card, "");
+    await truncate(card, bytes);
+  }
   const { stdout } = await exec("losetup", ["--find", "--show", card]);
   const device = stdout.trim();
   try {

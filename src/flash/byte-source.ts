@@ -69,19 +69,20 @@ export async function peek(
   source: ByteSource,
   bytes: number,
 ): Promise<{ readonly start: Buffer; readonly whole: ByteSource }> {
-  const start = Buffer.alloc(bytes);
-  const length = await readFully(source, start);
-  let given = 0;
+  const buffer = Buffer.alloc(bytes);
+  const start = buffer.subarray(0, await readFully(source, buffer));
+  let rest = start;
   const whole: ByteSource = {
     ...source,
     async read(into): Promise<number> {
-      if (given === length) return source.read(into);
-      const copied = start.copy(into, 0, given, length);
-      given += copied;
+      if (rest.length === 0) return source.read(into);
+      const copied = rest.copy(into);
+      // Whatever is left of a buffer keeps all of it in memory.
+      rest = copied === rest.length ? Buffer.alloc(0) : rest.subarray(copied);
       return copied;
     },
   };
-  return { start: start.subarray(0, length), whole };
+  return { start, whole };
 }
 
 /** Fills a buffer as far as there are bytes; returns how many there were. */

@@ -50,7 +50,7 @@ export interface Flashed {
 }
 
 /** So many that the image, the way to the disk and the disk are busy at the same time. */
-const BUFFER_COUNT = 4;
+const BUFFER_COUNT = 3;
 
 /**
  * Writes an image to disks, all at the same time, reading it once; a disk that fails does not disturb the others. `onOpen`

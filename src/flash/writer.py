@@ -300,8 +300,8 @@ def fill(view):
 
 def serve(commands):
     worker = ThreadPoolExecutor(1)
-    # One is written, one waits, one is filled: each with the work that it waits for.
-    buffers = [[mmap.mmap(-1, CHUNK), None] for _ in range(3)]
+    # One is written while the other is filled: each with the work that it waits for.
+    buffers = [[mmap.mmap(-1, CHUNK), None] for _ in range(2)]
     turn = 0
 
     def run(name, *arguments):

@@ -14,7 +14,7 @@ import type { Context } from "../../pipeline/step.ts";
 import { askOnTerminal } from "../ask.ts";
 import { commandFor, imageOf, loadOptions, warn } from "../project.ts";
 import type { CommandResult, GlobalOptions } from "../session.ts";
-import { prepareFirstBoot } from "./first-boot.ts";
+import { prepareFirstBoot, type FirstBoot } from "./first-boot.ts";
 import type { FirstBootOptions } from "./first-boot-options.ts";
 import { imageFacts, type ImageFacts } from "./image-facts.ts";
 import { diskProgress } from "./progress.ts";
@@ -55,24 +55,7 @@ export async function flashImage(
   });
   try {
     const { map } = facts;
-    const head = await image.head(SETTINGS_HEAD_BYTES);
-    if (head.length === 0) throw unreadable(image.name, "has nothing in it");
-    requireSize(image, map?.size);
-    const disks = await chooseDisks(
-      {
-        devices: options.device ?? [],
-        mean: options.iMean ?? [],
-        yes: options.yes === true,
-        image: image.name,
-        imageBytes: map?.size ?? image.size,
-        imagePath: path === "-" ? undefined : path,
-      },
-      {
-        disks: async () => readDisks(signal),
-        ask: options.json === true || path === "-" ? undefined : askOnTerminal(signal),
-      },
-    );
-    const firstBoot = await prepareFirstBoot(context, head, disks.length, options);
+    const { disks, firstBoot } = await prepare(context, image, path, map?.size, options);
     if (options.dryRun === true) return preview(image, map, disks);
     for (const disk of disks) await unmountAll(disk, signal);
     const started = performance.now();
@@ -87,6 +70,35 @@ export async function flashImage(
   } finally {
     await image.close();
   }
+}
+
+/** Looks at the image's beginning, which needs not stay in memory, and asks all there is to ask. */
+async function prepare(
+  context: Context,
+  image: ImageSource,
+  path: string,
+  mapped: number | undefined,
+  options: FlashCommandOptions,
+): Promise<{ readonly disks: readonly ChosenDisk[]; readonly firstBoot: FirstBoot }> {
+  const { signal } = context;
+  const head = await image.head(SETTINGS_HEAD_BYTES);
+  if (head.length === 0) throw unreadable(image.name, "has nothing in it");
+  requireSize(image, mapped);
+  const disks = await chooseDisks(
+    {
+      devices: options.device ?? [],
+      mean: options.iMean ?? [],
+      yes: options.yes === true,
+      image: image.name,
+      imageBytes: mapped ?? image.size,
+      imagePath: path === "-" ? undefined : path,
+    },
+    {
+      disks: async () => readDisks(signal),
+      ask: options.json === true || path === "-" ? undefined : askOnTerminal(signal),
+    },
+  );
+  return { disks, firstBoot: await prepareFirstBoot(context, head, disks.length, options) };
 }
 
 function isStdin(path: string | undefined): boolean {
