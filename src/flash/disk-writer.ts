@@ -74,10 +74,10 @@ export class DiskWriter {
     try {
       const answer = await link.answer();
       link.isOpen = true;
-      if (answer.image !== image?.identity)
-        throw damaged(image?.path ?? "", new Error("it was replaced while it was looked at"));
-      const disk = answer as unknown as OpenDisk;
-      return new DiskWriter(path, disk, link);
+      if (image !== undefined && answer.image !== image.identity) {
+        throw damaged(image.path, new Error("it was replaced while it was looked at"));
+      }
+      return new DiskWriter(path, answer as unknown as OpenDisk, link);
     } catch (error) {
       await link.close();
       throw error;

@@ -25,8 +25,9 @@ export class ImageFile implements ImageSource {
 
   /** `handle`: of the file at `path`. */
   static async of(path: string, handle: FileHandle): Promise<ImageFile> {
-    const { dev, ino, size } = await handle.stat({ bigint: true });
-    return new ImageFile(path, handle, Number(size), { path: resolve(path), identity: `${dev}:${ino}` });
+    const { dev, ino, size, mtimeNs } = await handle.stat({ bigint: true });
+    const identity = [dev, ino, size, mtimeNs].join(":");
+    return new ImageFile(path, handle, Number(size), { path: resolve(path), identity });
   }
 
   async head(bytes: number): Promise<Buffer> {

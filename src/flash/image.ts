@@ -11,7 +11,7 @@ export interface Piece {
 /** A file that is an image as it is, which a disk's writer reads by itself. */
 export interface PlainFile {
   readonly path: string;
-  /** `DEVICE:INODE`, as stat(2) has them: the path may be another file's by the time that it is opened again. */
+  /** `DEVICE:INODE:SIZE:MTIME` of stat(2), in bytes and ns: by the time that it is opened again it may be another. */
   readonly identity: string;
 }
 

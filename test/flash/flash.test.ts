@@ -1,6 +1,6 @@
 import { execa } from "execa";
 import { openSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -147,6 +147,29 @@ describe("flashing a disk", () => {
   it("refuses an image that is not what its block map says, wherever", async () => {
     for (const place of [33_000, HEAD_BYTES, 7 * HEAD_BYTES]) {
       for (const verify of [true, false]) await refusesDamaged(image.map, place, verify);
+    }
+  });
+
+  it("refuses an image that became another since it was opened", async () => {
+    for (const change of [
+      async (path: string) => truncate(path, 8 * HEAD_BYTES),
+      async (path: string) => {
+        await writeFile(`${path}.new`, image.bytes);
+        await rename(`${path}.new`, path);
+      },
+    ]) {
+      const path = join(scratchDir("rtkit-changed-"), "changed.img");
+      await writeFile(path, image.bytes);
+      const { signal } = new AbortController();
+      const opened = await openImage({ path, stdin: 0, signal });
+      await change(path);
+      const progress = { begin: () => undefined, at: () => undefined, done: () => undefined };
+      const card = usedCard();
+      const flashing = flash({ image: opened, map: undefined, patches: [], verify: true, signal }, [
+        { path: card, chosen: undefined, progress },
+      ]);
+      await expect(flashing).rejects.toMatchObject({ code: "RTK_FLASH_DAMAGED" });
+      expect(await holds(card, image)).toBe(false);
     }
   });
 
