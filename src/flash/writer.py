@@ -16,7 +16,7 @@ answers each, in order:
   compare OFFSET LENGTH  {"differs": offset of the first MiB that is not as in the image, or null}
 The first line tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that no other disk or
 medium had since the machine was started (null of files and before Linux 5.15), "direct": whether the page cache is passed
-by}, and which file the image is: {"image": "DEVICE:INODE:SIZE:MTIME"}. Errors are {"error": "EIO", "at": offset, "of": "disk" or
+by}, and which file IMAGE is: {"image": "DEVICE:INODE:SIZE:MTIME"}. Errors are {"error": "EIO", "at": offset, "of": "disk" or
 "image"}; the next command is done all the same. It ends with its input, and does not finish what is only read or copied.
 
 Python, because Node has no ioctl(2), and no memory that is aligned as O_DIRECT asks (open(2)).
@@ -131,14 +131,15 @@ class Disk:
 
 
 def patiently(call, offset):
-    for pause in (*PAUSES, None):
+    pauses = iter(PAUSES)
+    while True:
         try:
             return call()
         except OSError as error:
+            pause = next(pauses, None)
             if pause is None or error.errno not in TRANSIENT:
                 raise Failed(error.errno, offset) from error
-        time.sleep(pause)
-    raise AssertionError
+            time.sleep(pause)
 
 
 class Image:
