@@ -1,0 +1,54 @@
+import { execa } from "execa";
+import { once } from "node:events";
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { scratchDir } from "../scratch.ts";
+import { usedCard } from "./disks.ts";
+
+const SOMEBODY = 12_345;
+const NOBODY = 65_534;
+
+/** Starts the writer for a user, as sudo would; returns its first line, and whose process it is by then. */
+async function startAs(uid: number, image: string): Promise<{ line: Record<string, unknown>; uids: string }> {
+  const script = join(rtkitRoot, "src", "flash", "writer.py");
+  const running = execa("/usr/bin/python3", ["-I", "-S", script, usedCard(), String(uid), String(uid), image], {
+    reject: false,
+  });
+  const [text] = (await once(running.stdout, "data")) as [Buffer];
+  const status = await readFile(`/proc/${running.pid ?? 0}/status`, "utf8").catch(() => "");
+  running.stdin.end();
+  await running;
+  return { line: JSON.parse(String(text)) as Record<string, unknown>, uids: /^Uid:\t(.*)$/m.exec(status)?.[1] ?? "" };
+}
+
+/** An image in a folder that everybody can enter. */
+async function imageWithMode(mode: number): Promise<string> {
+  const dir = scratchDir("rtkit-writer-");
+  await chmod(dir, 0o755);
+  const image = join(dir, "x.img");
+  await writeFile(image, "image", { mode });
+  return image;
+}
+
+const all = (uid: number): string => Array(4).fill(uid).join("\t");
+
+describe.runIf(process.getuid?.() === 0)("the process that writes, started as root", () => {
+  it("is the user's as soon as the disk is open", async () => {
+    const { line, uids } = await startAs(SOMEBODY, await imageWithMode(0o644));
+    expect(line).toMatchObject({ size: 16 * 1024 ** 2 });
+    expect(uids).toBe(all(SOMEBODY));
+  });
+
+  it("opens no image that the user cannot", async () => {
+    const { line } = await startAs(SOMEBODY, await imageWithMode(0o600));
+    expect(line).toEqual({ error: "EACCES", at: null, of: "image" });
+  });
+
+  it("is nobody's where the user is root", async () => {
+    const { line, uids } = await startAs(0, await imageWithMode(0o600));
+    expect(line).toMatchObject({ size: 16 * 1024 ** 2 });
+    expect(uids).toBe(all(NOBODY));
+  });
+});
