@@ -11,6 +11,7 @@
 #include "proc.h"
 #include "report.h"
 #include "show-stats.h"
+#include "show-watch.h"
 #include "values.h"
 
 static const char *const limit_names[LIMITS] = {
@@ -244,9 +245,11 @@ static bool show_one(pid_t pid, bool json)
 
 int show(int count, char **words)
 {
+    if (count == 1 && !strcmp(words[0], "--watch"))
+        show_watch();
     bool json = count > 0 && !strcmp(words[0], "--json"), all = true;
     if (count < 1 + json)
-        die(EXIT_LAUNCHER, "show: the usage is rt-launch show [--json] PID...");
+        die(EXIT_LAUNCHER, "show: the usage is rt-launch show [--json] PID... | show --watch");
     /* A word that is no process id is a mistake before anything is printed. */
     for (int i = json; i < count; i++)
         parse_pid(words[i]);

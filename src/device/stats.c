@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,17 +61,27 @@ int stats_create(const char *name, const char *identity, struct stats **stats)
     return error;
 }
 
-int stats_copy(const struct stats *file, struct stats *copy)
+static int copy_part(const struct stats *file, struct stats *copy, size_t size)
 {
     if (memcmp(file->magic, STATS_MAGIC, sizeof file->magic) || file->size != sizeof *file)
         return -EPROTO;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         uint64_t before = __atomic_load_n(&file->sequence, __ATOMIC_ACQUIRE);
-        memcpy(copy, file, sizeof *copy);
+        memcpy(copy, file, size);
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         uint64_t after = __atomic_load_n(&file->sequence, __ATOMIC_RELAXED);
         if (before == after && before % 2 == 0)
             return 0;
     }
     return -EAGAIN;
+}
+
+int stats_copy(const struct stats *file, struct stats *copy)
+{
+    return copy_part(file, copy, sizeof *copy);
+}
+
+int stats_copy_wakeups(const struct stats *file, struct stats *copy)
+{
+    return copy_part(file, copy, offsetof(struct stats, execution));
 }

@@ -39,4 +39,7 @@ int stats_create(const char *name, const char *identity, struct stats **stats);
 /* Copies what is in `file` while its node may be writing. 0; -EAGAIN when it wrote too often; -EPROTO for another layout. */
 int stats_copy(const struct stats *file, struct stats *copy);
 
+/* The same, of all that comes before `execution`: half as much to copy. */
+int stats_copy_wakeups(const struct stats *file, struct stats *copy);
+
 #endif

@@ -1,3 +1,4 @@
+import type { Finding as AnyFinding } from "../../audit/finding.ts";
 import type { RtkitError } from "../../core/errors.ts";
 
 const AREAS = ["build", "run", "flash", "deploy"] as const;
@@ -5,18 +6,11 @@ const AREAS = ["build", "run", "flash", "deploy"] as const;
 /** A part of rtkit that needs something of this computer. */
 export type Area = (typeof AREAS)[number];
 
-/** One thing that was looked at. */
-export interface Finding {
-  /** Stays the same from version to version: an error code of builds, or `program-lsblk`. */
-  readonly id: string;
-  readonly area: Area;
-  /** `ok`; `info`, something works worse; `medium`, a command cannot work; `high`, nothing can be built. */
-  readonly severity: "ok" | "info" | "medium" | "high";
-  /** What was seen. */
-  readonly evidence: string;
-  /** The one command that mends it; null where there is nothing to mend. */
-  readonly remedy: string | null;
-}
+/**
+ * One thing that was looked at. Its severity: `info`, something works worse; `medium`, a command cannot work; `high`, nothing
+ * can be built.
+ */
+export type Finding = AnyFinding<Area>;
 
 /** A program that an area calls. */
 interface Program {
