@@ -12,14 +12,24 @@ import {
 import { describeBoard, type Shown } from "./status/describe-board.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "./session.ts";
 
+/** Options of `rtkit status`, as commander reads them. */
+interface StatusOptions extends BoardOptions {
+  readonly watch?: true;
+}
+
 /** `rtkit status` */
 export const statusCommand: CommandMaker = (onEnd) =>
   withBoardOptions(withGlobalOptions(withProjectOption(new Command("status"))))
     .description("Say how boards are: their releases, and what each node really got from the kernel.")
     .argument("[target...]", "targets of rtkit.yaml (default: the only one)")
-    .action(async (targets: string[], options: BoardOptions) => {
+    .option("--watch", "go on: each second, how the nodes' loops were in it; until q or Ctrl-C, also over restarts")
+    .action(async (targets: string[], options: StatusOptions) => {
       onEnd(
         await runCommand(options, async (context) => {
+          if (options.watch === true) {
+            const { watchBoards } = await import("./status/watch.ts");
+            return watchBoards(context, targets, options);
+          }
           const { askReleases, askStatus } = await import("../deploy/rtnodectl.ts");
           const addresses = await addressesFor(context, targets, options);
           const boards = await onBoards(context, addresses, options, async (board): Promise<Shown> => {
