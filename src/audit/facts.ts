@@ -106,7 +106,7 @@ export function parseAudit(output: string): AuditFacts | undefined {
   const sections = splitSections(output.slice(start));
   const section = (name: string): readonly string[] => sections.get(name) ?? [];
   const system = new Map(section("system").map((line) => [word(line), rest(line)]));
-  const files = readFiles([...section("files"), ...section("settings")]);
+  const files = readFiles(["files", "settings", "interrupts"].flatMap(section));
   const [, kernel, version = "", machine = ""] = /^(\S+) (.*) (\S+)$/.exec(system.get("uname") ?? "") ?? [];
   if (kernel === undefined) return undefined;
   const first = (path: string): string | undefined => files.get(path)?.[0];
@@ -121,7 +121,7 @@ export function parseAudit(output: string): AuditFacts | undefined {
     latencyUs: integer(system.get("latency")) ?? null,
     files,
     config: section("config").length === 0 ? null : parseKconfig(section("config").join("\n")),
-    interrupts: readInterrupts(readFiles(section("interrupts"))),
+    interrupts: readInterrupts(files),
     tasks: readTasks(section("stat").join("\n"), section("cpus"), section("cgroups")),
     units: readUnits(section("units")),
     serviceDefaults: limitsOf(properties(section("manager")), "Default"),

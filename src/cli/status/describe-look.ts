@@ -38,8 +38,6 @@ export function lookLines({ seconds, nodes }: Look): string[] {
 function cells({ name, pid, cpuPercent, memoryKiB, stats }: LookedAt, seconds: number): string[] {
   const last = stats?.last ?? null;
   const times = last?.wakeupUs ?? null;
-  const known = (value: number | null | undefined, digits: number): string =>
-    value === null || value === undefined ? "-" : value.toFixed(digits);
   return [
     name,
     pid === null ? "-" : String(pid),
@@ -53,4 +51,8 @@ function cells({ name, pid, cpuPercent, memoryKiB, stats }: LookedAt, seconds: n
     known(cpuPercent, 1),
     known(memoryKiB === null ? null : memoryKiB / 1024, 1),
   ];
+}
+
+function known(value: number | null | undefined, digits: number): string {
+  return value === null || value === undefined ? "-" : value.toFixed(digits);
 }

@@ -64,9 +64,12 @@ export async function watchBoards(
 }
 
 function outputFor({ json }: BoardOptions, addresses: readonly Address[]): WatchOutput {
-  const write = (line: string): void => void process.stdout.write(`${line}\n`);
   if (json === true) return jsonOutput(write);
   return process.stdout.isTTY ? liveOutput(process.stdout, addresses) : plainOutput(write);
+}
+
+function write(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Ends only by throwing: the signal's reason when aborted, and why nothing can be seen of a board that is the only one. */
