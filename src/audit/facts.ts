@@ -48,6 +48,8 @@ export interface ServiceLimits {
 /** A node of the board's active release. */
 export interface NodeFacts {
   readonly name: string;
+  /** systemd's ActiveState. */
+  readonly state: string;
   /** 0: it does not run. */
   readonly pid: number;
   /** What its launch options ask for; null for what they do not name. */
@@ -286,6 +288,7 @@ function readNodes(
     return [
       {
         name,
+        state: unit.get("ActiveState") ?? "unknown",
         pid,
         asks: {
           policy: conf.get("policy") ?? "other",

@@ -90,7 +90,7 @@ section units systemctl list-units --state=active --plain --no-legend --no-pager
     --type=service,timer,swap
 section manager systemctl show --property=DefaultLimitRTPRIO,DefaultLimitMEMLOCK,DefaultLimitRTTIME
 if [ -x "$launcher" ]; then
-    units=$(systemctl show --property=Id,MainPID,LimitRTPRIO,LimitMEMLOCK,LimitRTTIME 'rtnode@*.service' 2>/dev/null)
+    units=$(systemctl show --property=Id,ActiveState,MainPID,LimitRTPRIO,LimitMEMLOCK,LimitRTTIME 'rtnode@*.service' 2>/dev/null)
     pids=$(printf '%s\n' "$units" | sed -n 's/^MainPID=\([1-9][0-9]*\)$/\1/p')
     section node-units printf '%s\n' "$units"
     if [ -n "$pids" ]; then

@@ -57,6 +57,10 @@ function start(...words: string[]): () => Promise<Look> {
   return async () => JSON.parse(String((await lines.next()).value)) as Look;
 }
 
+function byName({ nodes }: Look): Look["nodes"] {
+  return nodes.toSorted((a, b) => a.name.localeCompare(b.name));
+}
+
 const launcher = join(deviceDir, "rt-launch");
 
 describe.each(launcherNames)("%s show --watch", (name) => {
@@ -71,7 +75,6 @@ describe.each(launcherNames)("%s show --watch", (name) => {
     const next = start(program);
     const first = await next();
     expect(first.seconds).toBe(0);
-    const byName = (look: Look): Look["nodes"] => look.nodes.toSorted((a, b) => a.name.localeCompare(b.name));
     expect(byName(first)).toMatchObject([
       { name: "imu", pid: node.pid, cpuPercent: null, stats: { state: "running", periodUs: 1000, last: null } },
       { name: "planner", pid: null, cpuPercent: null, memoryKiB: null, stats: null },

@@ -6,6 +6,7 @@ import { rtkitRoot } from "../../src/core/paths.ts";
 import { scratchDir } from "../scratch.ts";
 import { bootBoard, type RunningBoard } from "./board.ts";
 import { rtkitResult } from "./cli.ts";
+import { checkDoctor } from "./doctor-checks.ts";
 import { hasEnded, KILLED, nodesOf, type NodeState, type Nodes } from "./nodes.ts";
 
 /** The nodes that are looked at here, and why each does what it does. */
@@ -231,6 +232,13 @@ describe("a node in C", () => {
     expect(await nodes.state("native")).toMatchObject({ Result: "success", ExecMainStatus: "0" });
     await nodes.said("native", /^native: [1-9]\d* cycles, 0 minor faults, 0 major faults$/);
   });
+});
+
+describe("the operator's commands", () => {
+  checkDoctor(
+    () => board,
+    () => nodes,
+  );
 });
 
 describe("after a hundred thousand cycles at 1 kHz", () => {

@@ -8,14 +8,18 @@ export const NODE_RULES: readonly Rule[] = [
   {
     id: "node-running",
     area: "nodes",
-    severities: ["high"],
+    severities: ["high", "info"],
     why: "a node that does not run meets no deadline",
-    source: "systemd.service(5)",
+    source: "systemctl(1), ActiveState",
     remedy: "look why: rtkit logs TARGET NODE",
-    judge: (facts) =>
-      eachNode(facts.nodes, "high", ({ name, pid }) =>
-        pid === 0 ? `rtnode@${name}.service has no process` : undefined,
-      ),
+    judge: ({ nodes }) => {
+      const stopped = (nodes ?? []).filter(({ pid }) => pid === 0);
+      // One that ended well, or was stopped, may be meant to.
+      const isMeant = stopped.every(({ state }) => state === "inactive");
+      return eachNode(nodes, isMeant ? "info" : "high", ({ name, state, pid }) =>
+        pid === 0 ? `rtnode@${name}.service is ${state}` : undefined,
+      );
+    },
   },
   {
     id: "node-scheduling",

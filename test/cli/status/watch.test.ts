@@ -159,6 +159,7 @@ describe("rtkit status --watch", () => {
     expect(shown).toMatch(/imu +101 +1000\.0 +9 +21 +40 +89 +3 +1\+0 +3\.1 +34\.6/);
     expect(shown).toMatch(/planner +- +-/);
     // Up over the lines before; and in the end the cursor is there again, keys are shown and come as lines.
+    // oxlint-disable-next-line no-control-regex
     expect(shown).toMatch(/\u001b\[\d+A/);
     expect(shown.lastIndexOf("\u001b[?25h")).toBeGreaterThan(shown.lastIndexOf("\u001b[?25l"));
     expect(shown).toMatch(/(?<!-)\bicanon\b/);
