@@ -128,6 +128,15 @@ describe("rtkit status --watch", () => {
     expect(JSON.parse(await next())).toMatchObject({ type: "look", nodes: [{ name: "imu" }] });
   });
 
+  it("ends with 0 when nobody reads any more", async () => {
+    prints([look(IMU)], "while :; do sleep 0.2; echo '" + look(IMU) + "'; done");
+    const next = watch("--json");
+    await next();
+    child?.stdout?.destroy();
+    expect(await ended()).toBe(0);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
   it.each([
     ["a launcher that is older", "echo 'rt-launch: show: the usage is' >&2; exit 125", "RTK_DEPLOY_BOARD_OLD"],
     ["no launcher", "echo 'sh: rt-launch: not found' >&2; exit 127", "RTK_DEPLOY_NO_RTNODECTL"],
