@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BoardFinding } from "../../src/audit/finding.ts";
+import type { Mended } from "../../src/cli/doctor/audited.ts";
 import { scratchDir } from "../scratch.ts";
 import type { BoardStatus } from "./board.ts";
 import { rtkit, type CliRun } from "./cli.ts";
@@ -14,6 +16,17 @@ interface Outcome {
   readonly changes?: readonly string[];
   readonly code: string | null;
   readonly reason: string | null;
+}
+
+/** What `rtkit doctor` says of one board. */
+interface Audit {
+  readonly findings: readonly BoardFinding[];
+  readonly system: object;
+  readonly mended?: readonly Mended[];
+}
+
+function severityOf({ findings }: Audit, id: string): string | undefined {
+  return findings.find((finding) => finding.id === id)?.severity;
 }
 
 const NODE = `
@@ -82,6 +95,23 @@ describe.each(SUITES)("a stock Debian %s", (suite) => {
   const status = async (): Promise<BoardStatus> =>
     JSON.parse(await board.ask("sudo -n /usr/lib/rtnode/rtnodectl status --json"));
 
+  async function doctor(...words: readonly string[]): Promise<{ run: CliRun; audit: Audit }> {
+    const run = await rtkit(["doctor", "--ssh-config", board.sshConfig, "--host", "pi@board", ...words]);
+    const audit = run.lines.at(-1) as unknown as Audit;
+    if (run.lines.at(-1)?.type !== "result") throw new Error(JSON.stringify(run));
+    return { run, audit };
+  }
+
+  it("is looked at by rtkit doctor without root, is not real-time, and is left as it is", async () => {
+    const { run, audit } = await doctor();
+    expect(audit.system).toMatchObject({ seenAsRoot: false, virtual: true });
+    expect(severityOf(audit, "kernel-realtime")).toBe("high");
+    expect(severityOf(audit, "rt-group-sched")).toBe("ok");
+    expect(severityOf(audit, "service-limits")).toBe("info");
+    expect(run.status).toBe(1);
+    expect(await board.ask(LIST)).toBe(before);
+  });
+
   it("is left as it is where sudo wants a password and nobody is there to give it", async () => {
     const { board: refused } = await deploy(["--bootstrap"], "anna");
     expect(refused).toMatchObject({ ok: false, code: "RTK_BOOTSTRAP_SUDO" });
@@ -127,6 +157,21 @@ describe.each(SUITES)("a stock Debian %s", (suite) => {
     await board.restart();
     await board.ask("timeout 120 sh -c 'until systemctl is-active -q rtnode@beat; do sleep 1; done'");
     expect(await board.ask("systemctl --failed --no-legend --plain")).toBe("");
+  });
+
+  it("rtkit doctor now sees it as root, and --fix puts huge pages and merging back", async () => {
+    await board.ask("sudo sh -c 'cd /sys/kernel/mm; echo always >transparent_hugepage/enabled; echo 1 >ksm/run'");
+    const { audit } = await doctor("--fix");
+    expect(audit.system).toMatchObject({ seenAsRoot: true });
+    expect(audit.mended?.filter(({ setting }) => setting === "memory")).toMatchObject([
+      { id: "huge-pages", ok: true },
+      { id: "ksm", ok: true },
+    ]);
+    expect(await board.ask("cd /sys/kernel/mm; cat transparent_hugepage/enabled ksm/run")).toBe(
+      "always madvise [never]\n0",
+    );
+    expect(severityOf(audit, "service-limits")).toBe("ok");
+    expect(severityOf(audit, "kernel-realtime")).toBe("high");
   });
 
   it("is as it was when all of it is removed, and removing it again changes nothing", async () => {
