@@ -169,10 +169,20 @@ const BROKEN: readonly (readonly [id: string, what: string, severity: Severity, 
   ],
   [
     "irq-affinity",
-    "an interrupt that was put there",
+    "an interrupt that was put there, and did not fire yet",
     "medium",
     "/proc/irq/4 (ttyS0): on 3",
-    file("/proc/irq/4/effective_affinity_list", "3", "interrupts"),
+    file("/proc/irq/4/smp_affinity_list", "3", "interrupts"),
+  ],
+  [
+    "irq-affinity",
+    "an interrupt that goes there",
+    "medium",
+    "/proc/irq/4 (ttyS0): on 2",
+    all(
+      file("/proc/irq/4/smp_affinity_list", "0-3", "interrupts"),
+      file("/proc/irq/4/effective_affinity_list", "2", "interrupts"),
+    ),
   ],
   [
     "irq-affinity",
@@ -421,6 +431,12 @@ it("ids are unique, and words with dashes", () => {
 
 it("nothing but one CPU's isolation is asked of a kernel whose command line says nothing of it", () => {
   expect(findingOf("command-line", alone, file(`${CPU}/isolated`, ""))?.severity).toBe("ok");
+});
+
+it("irq-affinity waits for no interrupt that was sent away and did not fire yet", () => {
+  expect(findingOf("irq-affinity", file("/proc/irq/4/effective_affinity_list", "3", "interrupts"))?.severity).toBe(
+    "ok",
+  );
 });
 
 it("only a board of rtkit's mends anything, and only what is wrong", () => {

@@ -67,11 +67,9 @@ export const CPU_RULES: readonly Rule[] = [
     judge: (facts) => {
       const isolated = isolatedCpus(facts);
       if (isolated.length === 0) return undefined;
-      const there = facts.interrupts.filter((irq) => isMovable(irq) && common(irq.effective, isolated).length > 0);
+      const there = facts.interrupts.filter((irq) => isMovable(irq) && common(placesOf(irq), isolated).length > 0);
       if (there.length > 0) {
-        const lines = there.map(
-          ({ number, name, effective }) => `/proc/irq/${number} (${name}): on ${formatCpuList(effective)}`,
-        );
+        const lines = there.map((irq) => `/proc/irq/${irq.number} (${irq.name}): on ${formatCpuList(placesOf(irq))}`);
         return { severity: "medium", evidence: few(lines) };
       }
       const path = "/proc/irq/default_smp_affinity";
@@ -146,6 +144,12 @@ const SLOW_CLOCKS = new Set(["hpet", "acpi_pm", "jiffies", "refined-jiffies", "p
  */
 function isMovable({ name }: Interrupt): boolean {
   return name !== "" && !/^(?:virtio\d+-req\.\d+|virtio\d+-request|nvme\d+q\d+|megasas.*|mpt3sas.*)$/.test(name);
+}
+
+/** Where an interrupt goes from the next time on: some controllers move it only when it fires. */
+function placesOf({ effective, allowed }: Interrupt): readonly number[] {
+  const still = common(effective, allowed);
+  return still.length > 0 ? still : allowed;
 }
 
 /** A mask in hexadecimal, in groups of 32 CPUs with commas between, the highest first. */
