@@ -73,6 +73,21 @@ kernel_config() {
     fi
 }
 
+# The nodes of the active release, by name: systemd forgets units that do not run, and a pattern would not match those.
+node_units() {
+    set --
+    for conf in /opt/rtnode/current/nodes/*.conf; do
+        name=${conf##*/}
+        name=${name%.conf}
+        case $name in
+        -* | *[!a-z0-9-]*) ;;
+        *) set -- "$@" "rtnode@$name.service" ;;
+        esac
+    done
+    [ $# -eq 0 ] ||
+        systemctl show --property=Id,ActiveState,MainPID,LimitRTPRIO,LimitMEMLOCK,LimitRTTIME -- "$@" 2>/dev/null
+}
+
 # The calls of each node's loop that write (proc_pid_io(5)): two looks at them, and the time between.
 writes() {
     for pid in $pids; do
@@ -90,7 +105,7 @@ section units systemctl list-units --state=active --plain --no-legend --no-pager
     --type=service,timer,swap
 section manager systemctl show --property=DefaultLimitRTPRIO,DefaultLimitMEMLOCK,DefaultLimitRTTIME
 if [ -x "$launcher" ]; then
-    units=$(systemctl show --property=Id,ActiveState,MainPID,LimitRTPRIO,LimitMEMLOCK,LimitRTTIME 'rtnode@*.service' 2>/dev/null)
+    units=$(node_units)
     pids=$(printf '%s\n' "$units" | sed -n 's/^MainPID=\([1-9][0-9]*\)$/\1/p')
     section node-units printf '%s\n' "$units"
     if [ -n "$pids" ]; then
