@@ -26,8 +26,8 @@ enum { MAX_NODES = 64, MAX_PIDS = 32, LEAST_FOR_P99 = 100 };
 /* What was seen of a node the last time. Files of the kernel stay open: to open one costs more than to read it. */
 struct node {
     char name[64]; /* empty: the place is free */
-    bool listed;
-    pid_t pid; /* 0: none */
+    bool listed, grouped; /* it is in the release; its service has a control group, so something runs */
+    pid_t pid;            /* 0: none */
     int group, cpu_stat, statm; /* files; -1: not open */
     uint64_t cpu;               /* microseconds that its service has run, of all its processes */
     const struct stats *stats;
@@ -84,23 +84,39 @@ static void close_kept(int *file)
    its owner is gone. */
 static bool read_kept(int *file, const char *path, char *text, size_t size)
 {
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (*file < 0)
+    for (;;) {
+        bool kept = *file >= 0;
+        if (!kept)
             *file = open(path, O_RDONLY | O_CLOEXEC);
         ssize_t count = *file < 0 ? -1 : pread(*file, text, size - 1, 0);
         if (count >= 0) {
             text[count] = '\0';
             return true;
         }
-        /* It was one that is no more; there may be another by that name. */
         close_kept(file);
+        /* It was one that is no more; there may be another by that name. */
+        if (!kept)
+            return false;
     }
-    return false;
 }
 
-static bool is_node_name(const char *name, size_t size)
+/* A file's or a folder's name without what is before and after the node's; NULL when it is not that of a node. */
+static const char *node_name(const char *name, const char *before, const char *after, size_t *size)
 {
-    return size > 0 && size < sizeof nodes->name && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") >= size;
+    size_t start = strlen(before), end = strlen(name), ending = strlen(after);
+    if (end <= start + ending || strncmp(name, before, start) || strcmp(name + end - ending, after))
+        return NULL;
+    *size = end - start - ending;
+    bool valid = *size < sizeof nodes->name && strspn(name + start, "abcdefghijklmnopqrstuvwxyz0123456789-") >= *size;
+    return valid ? name + start : NULL;
+}
+
+static struct node *find_node(const char *name, size_t size)
+{
+    for (size_t i = 0; i < MAX_NODES; i++)
+        if (*nodes[i].name && strlen(nodes[i].name) == size && !memcmp(nodes[i].name, name, size))
+            return &nodes[i];
+    return NULL;
 }
 
 static void forget_stats(struct node *node)
@@ -113,24 +129,31 @@ static void forget_stats(struct node *node)
     memset(&node->wakeup, 0, sizeof node->wakeup);
 }
 
-static void list_name(const char *name, size_t size)
+static void take_conf(const char *file)
 {
-    struct node *free_place = NULL;
-    for (size_t i = 0; i < MAX_NODES; i++) {
-        struct node *node = &nodes[i];
-        if (!*node->name)
-            free_place = free_place ? free_place : node;
-        else if (strlen(node->name) == size && !memcmp(node->name, name, size)) {
-            node->listed = true;
-            return;
-        }
-    }
-    if (!free_place)
+    size_t size;
+    const char *name = node_name(file, "", ".conf", &size);
+    if (!name)
         return;
-    memcpy(free_place->name, name, size);
-    free_place->name[size] = '\0';
-    free_place->listed = true;
-    free_place->group = free_place->cpu_stat = free_place->statm = -1;
+    struct node *node = find_node(name, size);
+    for (size_t i = 0; i < MAX_NODES && !node; i++)
+        if (!*nodes[i].name) {
+            node = &nodes[i];
+            memcpy(node->name, name, size);
+            node->name[size] = '\0';
+            node->group = node->cpu_stat = node->statm = -1;
+        }
+    if (node)
+        node->listed = true;
+}
+
+static void take_group(const char *folder)
+{
+    size_t size;
+    const char *name = node_name(folder, "rtnode@", ".service", &size);
+    struct node *node = name ? find_node(name, size) : NULL;
+    if (node)
+        node->grouped = true;
 }
 
 static void forget(struct node *node)
@@ -143,7 +166,7 @@ static void forget(struct node *node)
     node->pid = 0;
 }
 
-static void read_folder(const char *path)
+static void read_folder(const char *path, void (*take)(const char *name))
 {
     _Alignas(struct dirent64) char entries[4096];
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -152,9 +175,7 @@ static void read_folder(const char *path)
     while (folder >= 0 && (count = getdents64(folder, entries, sizeof entries)) > 0)
         for (ssize_t at = 0; at < count;) {
             const struct dirent64 *entry = (const void *)(entries + at);
-            const char *ending = strrchr(entry->d_name, '.');
-            if (ending && !strcmp(ending, ".conf") && is_node_name(entry->d_name, (size_t)(ending - entry->d_name)))
-                list_name(entry->d_name, (size_t)(ending - entry->d_name));
+            take(entry->d_name);
             at += entry->d_reclen;
         }
     if (folder >= 0)
@@ -176,18 +197,29 @@ static void list_nodes(void)
     before = status;
     for (size_t i = 0; i < MAX_NODES; i++)
         nodes[i].listed = false;
-    read_folder(path);
+    read_folder(path, take_conf);
     for (size_t i = 0; i < MAX_NODES; i++)
         if (*nodes[i].name && !nodes[i].listed)
             forget(&nodes[i]);
+}
+
+#define GROUPS "/sys/fs/cgroup/system.slice/system-rtnode.slice"
+
+/* Which nodes have processes. Asked for all at once: a file that is not there costs as much as one that is. */
+static void list_groups(void)
+{
+    char path[PATH_MAX];
+    for (size_t i = 0; i < MAX_NODES; i++)
+        nodes[i].grouped = false;
+    snprintf(path, sizeof path, "%s" GROUPS, root);
+    read_folder(path, take_group);
 }
 
 /* A file of the control group that systemd gives the node's service. */
 static bool read_group(const struct node *node, int *file, const char *name, char *text, size_t size)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/sys/fs/cgroup/system.slice/system-rtnode.slice/rtnode@%s.service/%s", root, node->name,
-             name);
+    snprintf(path, sizeof path, "%s" GROUPS "/rtnode@%s.service/%s", root, node->name, name);
     return read_kept(file, path, text, size);
 }
 
@@ -338,8 +370,12 @@ static void put_memory(struct node *node)
 static void put_node(struct node *node, double seconds)
 {
     ino_t before = node->file;
-    map_stats(node);
-    pid_t pid = find_pid(node);
+    pid_t pid = 0;
+    if (node->grouped) {
+        map_stats(node);
+        pid = find_pid(node);
+    } else
+        forget_stats(node);
     bool first = pid != node->pid || seconds <= 0;
     if (pid != node->pid)
         close_kept(&node->statm);
@@ -374,6 +410,7 @@ void show_watch(void)
         double time = now(), seconds = before > 0 ? time - before : 0;
         before = time;
         list_nodes();
+        list_groups();
         put("{\"seconds\":%.3f,\"nodes\":[", seconds);
         bool any = false;
         for (size_t i = 0; i < MAX_NODES; i++) {
