@@ -6,13 +6,8 @@ import type { BoardFinding } from "../../src/audit/finding.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { loadFragments } from "../../src/kernel/load.ts";
 
-/** What systems said of themselves, see test/fixtures/audit/README.md. */
-export const SYSTEMS = ["qemu-x86_64", "debian-12-stock"] as const;
-
-/** The text of one. */
-export function recorded(system: (typeof SYSTEMS)[number]): string {
-  return readFileSync(join(rtkitRoot, "test/fixtures/audit", `${system}.txt`), "utf8");
-}
+/** What a booted image said of itself, see test/fixtures/audit/README.md. */
+export const OURS: string = readFileSync(join(rtkitRoot, "test/fixtures/audit/qemu-x86_64.txt"), "utf8");
 
 /** A change to what a system said. */
 export type Change = (text: string) => string;
@@ -83,3 +78,17 @@ export function task(options: {
     more("cgroups", `/proc/${pid}/cgroup:0::${group}`),
   );
 }
+
+/** Another system: without the launcher and nodes. */
+export const notOurs: Change = (text) =>
+  text.replaceAll(/^\[(?:node-units|nodes|writes|writes-later)\]\n(?: .*\n)*/gm, "");
+
+/** As a distribution's own kernel, and a user without rights, would have it. */
+export const stock: Change = all(
+  notOurs,
+  noFile("/sys/kernel/realtime"),
+  instead("PREEMPT_RT", "PREEMPT_DYNAMIC"),
+  instead(" uid 0", " uid 1000"),
+  instead(/^ latency .*$/m, " latency "),
+  (text) => text.replaceAll(/^ \/sys\/kernel\/debug.*\n/gm, ""),
+);

@@ -5,9 +5,7 @@ import { RULES } from "../../src/audit/audit.ts";
 import type { BoardFinding, Severity } from "../../src/audit/finding.ts";
 import { SYSCTLS } from "../../src/audit/rules/kernel.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
-import { all, file, findingsOf, instead, more, noFile, recorded, task, type Change } from "./recorded.ts";
-
-const OURS = recorded("qemu-x86_64");
+import { all, file, findingsOf, instead, more, noFile, notOurs, OURS, task, type Change } from "./recorded.ts";
 
 /** A board that is no virtual machine, whose nodes met no overrun: what is broken shows alone. */
 const WELL: Change = all(
@@ -22,7 +20,6 @@ function findingOf(id: string, ...changes: readonly Change[]): BoardFinding | un
 }
 
 const CPU = "/sys/devices/system/cpu";
-const stock: Change = (text) => text.replace(/\[node-units\]\n(?: .*\n)*/, "").replace(/\[nodes\]\n(?: .*\n)*/, "");
 const oneNodeStopped = (state: string): Change => instead(/ MainPID=\d+/, ` ActiveState=${state}\n MainPID=0`);
 const alone = instead(/isolcpus=\S+ /, "");
 const idle = all(
@@ -159,7 +156,7 @@ const BROKEN: readonly (readonly [id: string, what: string, severity: Severity, 
     file(`${CPU}/isolated`, ""),
   ],
   ["isolated-cpus", "CPU 0", "medium", "CPU 0", file(`${CPU}/isolated`, "0,2-3")],
-  ["isolated-cpus", "a stock system", "info", "none", all(stock, file(`${CPU}/isolated`, ""))],
+  ["isolated-cpus", "a stock system", "info", "none", all(notOurs, file(`${CPU}/isolated`, ""))],
   [
     "isolated-tasks",
     "a program that may run there",
@@ -291,7 +288,7 @@ const BROKEN: readonly (readonly [id: string, what: string, severity: Severity, 
     "multipathd of a stock system",
     "medium",
     "multipathd (process 312, multipathd.service, rr 99)",
-    all(stock, task({ pid: 312, name: "multipathd", policy: 2, priority: 99, cpus: "0-3", group })),
+    all(notOurs, task({ pid: 312, name: "multipathd", policy: 2, priority: 99, cpus: "0-3", group })),
   ],
   ["node-running", "a node that failed", "high", "rtnode@controller.service is failed", oneNodeStopped("failed")],
   [
@@ -331,7 +328,7 @@ const BROKEN: readonly (readonly [id: string, what: string, severity: Severity, 
     "realtime priority 0",
     instead('"rtprio":{"soft":98', '"rtprio":{"soft":0'),
   ],
-  ["service-limits", "a stock system's services", "info", "DefaultLimitRTPRIO=0", stock],
+  ["service-limits", "a stock system's services", "info", "DefaultLimitRTPRIO=0", notOurs],
   ["login-limits", "no line for logins", "info", "limits.d", noFile("/etc/security/limits.d/realtime.conf")],
   [
     "node-faults",
@@ -442,7 +439,7 @@ it("irq-affinity waits for no interrupt that was sent away and did not fire yet"
 it("only a board of rtkit's mends anything, and only what is wrong", () => {
   const broken = file("/sys/kernel/mm/ksm/run", "1");
   expect(findingOf("ksm", broken)?.mends).toBe("memory");
-  expect(findingOf("ksm", broken, stock)?.mends).toBe(null);
+  expect(findingOf("ksm", broken, notOurs)?.mends).toBe(null);
   expect(findingOf("ksm")?.mends).toBe(null);
 });
 

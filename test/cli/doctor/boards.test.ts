@@ -2,11 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../../src/cli/program.ts";
-import { all, file, recorded, task, type Change } from "../../audit/recorded.ts";
+import { all, file, OURS, stock, task, type Change } from "../../audit/recorded.ts";
 import { fakeBoard, makeOperator, type FakeBoard, type Operator } from "../../deploy/sshd.ts";
 
-const OURS = recorded("qemu-x86_64");
-const STOCK = recorded("debian-12-stock");
+const STOCK = stock(OURS);
 
 /** What a finding and what was mended look like to programs. */
 interface Result {
