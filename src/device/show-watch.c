@@ -209,6 +209,12 @@ static void list_nodes(void)
 static void list_groups(void)
 {
     char path[PATH_MAX];
+    bool all = true;
+    for (size_t i = 0; i < MAX_NODES; i++)
+        all = all && (!*nodes[i].name || nodes[i].pid);
+    /* Of those that ran the last time, their own files tell. */
+    if (all)
+        return;
     for (size_t i = 0; i < MAX_NODES; i++)
         nodes[i].grouped = false;
     snprintf(path, sizeof path, "%s" GROUPS, root);
