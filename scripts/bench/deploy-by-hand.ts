@@ -94,7 +94,8 @@ export async function compareByHand(
   ]);
 }
 
-async function writeRelease({ sums, blobs }: Release, folder: string): Promise<void> {
+/** Puts the files of a release into a folder. */
+export async function writeRelease({ sums, blobs }: Release, folder: string): Promise<void> {
   for (const [, digest = "", name = ""] of sums.toString("utf8").matchAll(/^([0-9a-f]{64}) {2}(.+)$/gm)) {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), blobs.get(digest) ?? "");
