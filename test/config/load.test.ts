@@ -24,6 +24,7 @@ describe("defaults", () => {
       limits: { rttime: null },
       restart: "on-failure",
       watchdog: null,
+      expect: {},
       after: [],
       groups: [],
     });
