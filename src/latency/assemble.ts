@@ -99,7 +99,7 @@ function restartsBetween(before: NodeStatus | undefined, after: NodeStatus | und
   return counted === 0 && before.pid !== null && after.pid !== before.pid ? 1 : counted;
 }
 
-/** Limits in microseconds, or counts, in the order of the project file. */
+/** Limits in microseconds, or counts. */
 function expectationsOf(expect: Expectations): Expectation[] {
   return (Object.entries(expect) as [Limit, number | undefined][]).flatMap(([limit, allowed]) => {
     if (allowed === undefined) return [];

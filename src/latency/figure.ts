@@ -22,7 +22,7 @@ export function figureSvg(run: LatencyRun, verdict: Verdict, earlier?: LatencyRu
       element("rect", { class: "page", x: 0, y: 0, ...SIZE }),
       text(32, 48, `Latency of ${run.host}`, { class: "title" }),
       text(32, 76, shorten(verdict.headline), {
-        class: verdict.state === "none" ? "strong" : `strong ${verdict.state}`,
+        class: verdict.tone === "none" ? "strong" : `strong ${verdict.tone}`,
       }),
       text(32, 98, shorten(`${runLine(run)} · ${boardLine(run)}`)),
       text(32, 136, "How late wake-ups were, and how many of them", { class: "strong" }),

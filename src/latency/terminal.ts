@@ -30,7 +30,7 @@ export function describeRun(
       ...rows(run),
     ]),
     "",
-    `${SIGNS[verdict.state]} ${verdict.headline}`,
+    `${SIGNS[verdict.tone]} ${verdict.headline}`,
     ...verdict.judgements.map(
       ({ state, node, limit, words }) => `  ${SIGNS[state]} ${node}: ${LIMIT_WORDS[limit]}: ${words}`,
     ),

@@ -26,6 +26,8 @@ export interface Verdict {
   readonly state: State | "none";
   /** One line. */
   readonly headline: string;
+  /** How it is shown: as good, bad or doubtful, which limits that are met by another board's figures are too. */
+  readonly tone: State | "none";
   readonly judgements: readonly Judgement[];
   /** Why the figures are not the board's, or not whole; a sentence each. */
   readonly doubts: readonly string[];
@@ -36,7 +38,9 @@ export function judge(run: LatencyRun): Verdict {
   const judgements = run.nodes.flatMap((node) => node.expect.map((expectation) => judgeLimit(node, expectation)));
   const doubts = doubtsOf(run);
   const state = worst(judgements);
-  return { state, headline: headline(state, judgements, notTheBoards(run), run), judgements, doubts };
+  const foreign = notTheBoards(run);
+  const tone = foreign !== undefined && state !== "missed" ? "unproven" : state;
+  return { state, tone, headline: headline(state, judgements, foreign, run), judgements, doubts };
 }
 
 function worst(judgements: readonly Judgement[]): Verdict["state"] {

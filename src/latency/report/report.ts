@@ -18,7 +18,7 @@ export function reportHtml(run: LatencyRun, verdict: Verdict, comparison?: Compa
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <link rel="icon" href="data:,">
 <title>${escape(title)}: ${escape(verdict.headline)}</title>
 <style>
@@ -53,7 +53,7 @@ function header(run: LatencyRun, verdict: Verdict): string {
   const doubts = verdict.doubts.map((doubt) => `<li>${escape(doubt)}</li>`).join("");
   return `<header>
 <h1>Latency of ${escape(run.host)}${run.project === null ? "" : ` · ${escape(run.project)}`}</h1>
-<div class="verdict ${verdict.state}"><strong>${escape(verdict.headline)}</strong>${doubts === "" ? "" : `<ul>${doubts}</ul>`}</div>
+<div class="verdict ${verdict.tone}"><strong>${escape(verdict.headline)}</strong>${doubts === "" ? "" : `<ul>${doubts}</ul>`}</div>
 <p class="facts">${escape(runLine(run))}<br>${escape(boardLine(run))}</p>
 <div class="tiles">${tiles(run).join("")}</div>
 </header>`;
