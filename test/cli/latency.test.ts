@@ -30,8 +30,8 @@ beforeEach(async () => {
 afterEach(() => vi.restoreAllMocks());
 
 /** A project whose one node is held to this. */
-function expecting(expect: string): void {
-  const node = `{ entry: nodes/imu.py, schedule: { policy: fifo, priority: 40, cpus: [3] }, expect: ${expect} }`;
+function expecting(limits: string): void {
+  const node = `{ entry: nodes/imu.py, schedule: { policy: fifo, priority: 40, cpus: [3] }, expect: ${limits} }`;
   writeFileSync(join(project, "rtkit.yaml"), `name: arm\nboard: rpi4\nnodes: { imu: ${node} }\n`);
 }
 

@@ -1,6 +1,10 @@
 import { expect, it } from "vitest";
 import { compareRuns } from "../../src/latency/compare.ts";
+import type { LatencyRun } from "../../src/latency/run.ts";
 import { latencyRun, nodeRun, times } from "./runs.ts";
+
+/** A run whose node was always this late, microseconds. */
+const always = (time: number): LatencyRun => latencyRun({ nodes: [nodeRun("imu", { wakeup: times([time, 60_000]) })] });
 
 it("a run is the same as itself", () => {
   const { figures, settings, headline, caveats } = compareRuns(latencyRun(), latencyRun());
@@ -45,8 +49,7 @@ it.each([
   [100, 111, "worse"],
   [111, 100, "better"],
 ])("a p50 of %d µs and then of %d µs is %s: a tenth, and more than a bin", (was, is, change) => {
-  const run = (time: number) => latencyRun({ nodes: [nodeRun("imu", { wakeup: times([time, 60_000]) })] });
-  const { figures } = compareRuns(run(was), run(is));
+  const { figures } = compareRuns(always(was), always(is));
   expect(figures.find(({ subject, figure }) => subject === "imu" && figure === "wake-up p50")?.change).toBe(change);
 });
 

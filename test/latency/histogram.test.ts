@@ -23,6 +23,12 @@ const samples = fc.array(fc.oneof(fc.integer({ min: 0, max: 60 }), fc.integer({ 
   maxLength: 300,
 });
 
+/** The percentiles of so many samples. */
+function percentiles(count: number): (number | null)[] {
+  const histogram = { bins: [[7, count] as [number, number]], beyond: 0, max: 7 };
+  return PERCENTILES.map((which) => percentile(histogram, which));
+}
+
 describe("a percentile", () => {
   it("is the sample that sorting them all finds", () => {
     fc.assert(
@@ -40,18 +46,14 @@ describe("a percentile", () => {
   });
 
   it("is said only where ten samples lie beyond it: p99.99 from 100,000 samples on", () => {
-    const all = (count: number): (number | null)[] => {
-      const histogram = { bins: [[7, count] as [number, number]], beyond: 0, max: 7 };
-      return PERCENTILES.map((which) => percentile(histogram, which));
-    };
-    expect(all(0)).toEqual([null, null, null, null]);
-    expect(all(19)).toEqual([null, null, null, null]);
-    expect(all(20)).toEqual([7, null, null, null]);
-    expect(all(999)).toEqual([7, null, null, null]);
-    expect(all(1000)).toEqual([7, 7, null, null]);
-    expect(all(10_000)).toEqual([7, 7, 7, null]);
-    expect(all(99_999)).toEqual([7, 7, 7, null]);
-    expect(all(100_000)).toEqual([7, 7, 7, 7]);
+    expect(percentiles(0)).toEqual([null, null, null, null]);
+    expect(percentiles(19)).toEqual([null, null, null, null]);
+    expect(percentiles(20)).toEqual([7, null, null, null]);
+    expect(percentiles(999)).toEqual([7, null, null, null]);
+    expect(percentiles(1000)).toEqual([7, 7, null, null]);
+    expect(percentiles(10_000)).toEqual([7, 7, 7, null]);
+    expect(percentiles(99_999)).toEqual([7, 7, 7, null]);
+    expect(percentiles(100_000)).toEqual([7, 7, 7, 7]);
   });
 
   it("never exceeds the longest, and is the longest where it lies beyond the last bin", () => {

@@ -29,6 +29,10 @@ const assembled = (lines: readonly string[]) => {
   return assembleRun(asked, recording, readCyclictest(recording.cyclictest), null);
 };
 
+/** How often a node was started again that is like this at the end. */
+const restarted = (end: Parameters<typeof statusLine>[1]): number | undefined =>
+  assembled(stream({ end: statusLine("end", end) })).nodes[0]?.restarts;
+
 describe("a run", () => {
   it("has of each node what its loop counted between the first look and the last", () => {
     const [imu] = assembled(stream()).nodes;
@@ -73,8 +77,6 @@ describe("a run", () => {
   });
 
   it("counts a node that systemd or somebody else started again", () => {
-    const restarted = (end: Parameters<typeof statusLine>[1]): number | undefined =>
-      assembled(stream({ end: statusLine("end", end) })).nodes[0]?.restarts;
     expect(restarted({ pid: 7, restarts: 3 })).toBe(3);
     expect(restarted({ pid: 8, restarts: 0 })).toBe(1);
   });

@@ -15,14 +15,18 @@ import { latencyRun, nodeRun, second, times } from "./runs.ts";
 
 /** A run with all that a report can hold, and names as long as they may be. */
 function fullRun(): LatencyRun {
-  const expect = [
+  const limits = [
     { limit: "wakeup_p99" as const, allowed: 50 },
     { limit: "step_max" as const, allowed: 30 },
     { limit: "overruns" as const, allowed: 0 },
   ];
   const name = "a-node-with-a-name-as-long-as-names-of-nodes-may-be-in-projects";
   return latencyRun({
-    nodes: [nodeRun("imu", { expect, counts: { overruns: 3 } }), nodeRun(name), { ...nodeRun("idle"), loop: null }],
+    nodes: [
+      nodeRun("imu", { expect: limits, counts: { overruns: 3 } }),
+      nodeRun(name),
+      { ...nodeRun("idle"), loop: null },
+    ],
     timeline: Array.from({ length: 900 }, (_, at) => second(at, { frequencyCapped: at > 800 })),
     settings: { commandLine: "isolcpus=".padEnd(900, "x"), governor: "performance", idleDriver: null },
     blame: readBlame(20, ["## CPU 1 hit stop tracing, analyzing it ##", `  Thread latency: ${"x".repeat(300)}`]),
@@ -30,6 +34,13 @@ function fullRun(): LatencyRun {
 }
 
 const VIEWS = [1200, 400].flatMap((width) => (["light", "dark"] as const).map((scheme) => ({ width, scheme })));
+
+const brightness = (what: string): string =>
+  `getComputedStyle(document.body).${what}.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0)`;
+
+/** Percentiles as a table has them. */
+const shown = (histogram: Histogram): string[] =>
+  PERCENTILES.map((which) => percentile(histogram, which)).map((time) => (time === null ? "–" : formatTime(time)));
 
 describe("the page", () => {
   let page: Page;
@@ -52,8 +63,6 @@ describe("the page", () => {
     const words = `${charts}.every((svg) => svg.querySelector('title').textContent && svg.querySelector('desc').textContent)`;
     expect(await page.evaluate(words)).toBe(true);
     // Light words on dark ground, or the other way round.
-    const brightness = (what: string): string =>
-      `getComputedStyle(document.body).${what}.match(/\\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0)`;
     const lighter = await page.evaluate(`${brightness("backgroundColor")} > ${brightness("color")}`);
     expect(lighter).toBe(view.scheme === "light");
   });
@@ -67,8 +76,6 @@ describe("the page", () => {
     const rows = await page.evaluate<string[][]>(
       "[...document.querySelectorAll('tr')].map((row) => [...row.cells].map((cell) => cell.textContent))",
     );
-    const shown = (histogram: Histogram): string[] =>
-      PERCENTILES.map((which) => percentile(histogram, which)).map((time) => (time === null ? "–" : formatTime(time)));
     for (const { cpu, times: all } of run.cyclictest.cpus) {
       const row = rows.find(([first]) => first === `CPU ${cpu}`);
       expect(row?.slice(4)).toEqual([...shown(all), formatTime(all.max)]);

@@ -12,6 +12,13 @@ const judged = (node: NodeRun): { state: State | undefined; words: string | unde
 const expecting = (limit: Expectation["limit"], allowed: number, has: Parameters<typeof nodeRun>[1] = {}): NodeRun =>
   nodeRun("imu", { ...has, expect: [{ limit, allowed }] });
 
+/** Why it is not shown whether a node meets its limit. */
+function unshown(node: NodeRun): string | undefined {
+  const { state, words } = judged(node);
+  expect(state).toBe("unproven");
+  return words;
+}
+
 describe("a limit", () => {
   it.each<[Expectation["limit"], number, State, string]>([
     ["wakeup_p99", 12, "met", "p99 is 12 µs, 12 µs allowed, in 60,000 steps"],
@@ -51,15 +58,10 @@ describe("a limit", () => {
   });
 
   it("of a node that counts nothing, did not step, or was started again is not shown", () => {
-    const words = (node: NodeRun): string | undefined => {
-      const { state, words: why } = judged(node);
-      expect(state).toBe("unproven");
-      return why;
-    };
-    expect(words({ ...expecting("overruns", 0), loop: null })).toContain("imu is active and counts nothing");
-    expect(words(expecting("overruns", 0, { counts: { cycles: 0 } }))).toContain("the loop of imu did not run");
-    expect(words(expecting("wakeup_max", 9, { wakeup: times() }))).toBe("no step was measured");
-    expect(words(expecting("overruns", 0, { restarts: 1 }))).toContain("was started again");
+    expect(unshown({ ...expecting("overruns", 0), loop: null })).toContain("imu is active and counts nothing");
+    expect(unshown(expecting("overruns", 0, { counts: { cycles: 0 } }))).toContain("the loop of imu did not run");
+    expect(unshown(expecting("wakeup_max", 9, { wakeup: times() }))).toBe("no step was measured");
+    expect(unshown(expecting("overruns", 0, { restarts: 1 }))).toContain("was started again");
   });
 });
 
