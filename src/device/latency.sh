@@ -128,11 +128,13 @@ listen() {
 
 start_load() {
     [ -n "$stressors" ] || return 0
-    # As nobody: stress-ng does in it what it is told to, and more than it has to as root.
-    chown nobody "$work"
+    # As nobody, in a folder of its own: what root writes beside it is not for it to replace.
+    chmod 0711 "$work"
+    mkdir "$work/load"
+    chown nobody "$work/load"
     # shellcheck disable=SC2086 # words of choose_stressors
     setpriv --reuid=nobody --regid=nogroup --clear-groups \
-        stress-ng $stressors --temp-path "$work" --timeout "$((seconds + 60))s" --quiet >/dev/null 2>&1 &
+        stress-ng $stressors --temp-path "$work/load" --timeout "$((seconds + 60))s" --quiet >/dev/null 2>&1 &
     loading=$!
 }
 

@@ -62,6 +62,13 @@ describe("defaults", () => {
     expect(nodes[0]).toMatchObject({ memory: { lock: false, stack: 0, heap: 0 }, limits: { rttime: null } });
   });
 
+  it("a node is held to what is said, in nanoseconds and counts", async () => {
+    const { nodes } = await load(
+      "  imu: { entry: nodes/imu.py, expect: { wakeup_p99: 50us, step_max: 1.5ms, overruns: 0 } }\n",
+    );
+    expect(nodes[0]?.expect).toEqual({ wakeup_p99: 50_000, step_max: 1.5e6, overruns: 0 });
+  });
+
   it("an idle node has neither nice nor priority", async () => {
     const { nodes } = await load("  imu: { entry: nodes/imu.py, schedule: { policy: idle } }\n");
     expect(nodes[0]?.schedule).toEqual({ policy: "idle", cpus: [] });
