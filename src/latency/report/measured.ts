@@ -156,7 +156,7 @@ function nodeCard(run: LatencyRun, node: NodeRun, index: number): string {
     title,
     `<div class="pair">${of("How late steps began", loop.wakeup, limitMarks(node, "wakeup"))}${of("How long steps took", loop.step, limitMarks(node, "step"))}</div>`,
     timesTable(loop),
-    countsTable(node, loop),
+    countsList(node, loop),
   ].join("");
 }
 
@@ -170,19 +170,17 @@ function timesRow(name: string, times: Histogram): Cell[] {
   return [name, formatCount(countOf(times)), ...shares, formatTime(times.max)];
 }
 
-function countsTable({ restarts }: NodeRun, { counts }: NonNullable<NodeRun["loop"]>): string {
-  const heads = [
-    "",
-    "steps",
-    "overruns",
-    "page faults, minor",
-    "major",
-    "collections",
-    "switches",
-    "migrations",
-    "restarts",
+function countsList({ restarts }: NodeRun, { counts }: NonNullable<NodeRun["loop"]>): string {
+  const entries: [string, number][] = [
+    ["steps", counts.cycles],
+    ["overruns", counts.overruns],
+    ["minor page faults", counts.minorFaults],
+    ["major page faults", counts.majorFaults],
+    ["collections", counts.collections],
+    ["involuntary switches", counts.involuntarySwitches],
+    ["migrations", counts.migrations],
+    ["restarts", restarts],
   ];
-  const { cycles, overruns, minorFaults, majorFaults, collections, involuntarySwitches, migrations } = counts;
-  const all = [cycles, overruns, minorFaults, majorFaults, collections, involuntarySwitches, migrations, restarts];
-  return table("What happened in the loop", heads, [["in the run", ...all.map(formatCount)]]);
+  const items = entries.map(([name, count]) => `<div><dt>${name}</dt><dd>${formatCount(count)}</dd></div>`);
+  return `<dl class="counts">${items.join("")}</dl>`;
 }

@@ -32,10 +32,11 @@ pre{overflow-x:auto;overflow-wrap:normal;margin:12px 0 0;padding:12px;background
 .tile b{display:block;font-size:1.7rem;line-height:1.25}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{text-align:right;padding:6px 10px;border-bottom:1px solid var(--rule);vertical-align:top}
+th,td{text-align:right;padding:6px 10px;border-bottom:1px solid var(--rule);vertical-align:top;white-space:nowrap}
 tr:last-child>*{border-bottom:0}
 th{font-weight:600;color:var(--muted)}
 th:first-child,td.text{text-align:left}
+td.text,.settings th,.limits th{white-space:normal}
 tbody th{color:var(--ink)}
 td.text{min-width:8em}
 th:first-child{padding-left:0}
@@ -44,6 +45,9 @@ th:first-child{padding-left:0}
 .state.met,.better{color:var(--met)}
 .state.missed,.worse{color:var(--missed)}
 .state.unproven{color:var(--unproven)}
+.counts{display:grid;gap:12px 20px;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));margin:16px 0 0}
+.counts dt{color:var(--muted);font-size:.85rem}
+.counts dd{margin:0;font-weight:600}
 details{margin-top:12px}
 summary{cursor:pointer;color:var(--muted);font-size:.9rem}
 .narrow{display:none}
