@@ -2,7 +2,7 @@ import type { Expectations, Limit } from "../config/model.ts";
 import type { Cyclictest } from "./cyclictest.ts";
 import { since } from "./histogram.ts";
 import { countsSince, type Recording, type Status } from "./recording.ts";
-import type { Blame, Expectation, LatencyRun, NodeRun } from "./run.ts";
+import { isTime, type Blame, type Expectation, type LatencyRun, type NodeRun } from "./run.ts";
 
 /** What whoever asked for a run knows of it. */
 export interface Asked {
@@ -26,7 +26,7 @@ export function assembleRun(
   blame: Blame | null,
 ): LatencyRun {
   const { begin, end, settings, timeline } = recording;
-  const cpuOf = (thread: number): number => cyclictest.cpus[thread]?.cpu ?? thread;
+  const cpuOf = (thread: number): number => cyclictest.cpuOfThread.get(thread) ?? thread;
   return {
     format: "rtkit-latency",
     version: 1,
@@ -105,9 +105,4 @@ function expectationsOf(expect: Expectations): Expectation[] {
     if (allowed === undefined) return [];
     return [{ limit, allowed: isTime(limit) ? allowed / 1000 : allowed }];
   });
-}
-
-/** Whether a limit is a time, and not a count. */
-export function isTime(limit: Limit): boolean {
-  return limit.startsWith("wakeup_") || limit.startsWith("step_");
 }

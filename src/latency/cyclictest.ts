@@ -1,11 +1,12 @@
 import * as z from "zod";
+import { printable } from "../core/printable.ts";
 import { countOf, type Histogram } from "./histogram.ts";
 import type { CpuRun } from "./run.ts";
 
 /** What `cyclictest --json` writes (rt-tests 2.x, cyclictest.c: write_stats); two of its keys end with a colon. */
 const File = z.looseObject({
-  "cmdline:": z.string(),
-  "rt_test_version:": z.string(),
+  "cmdline:": z.string().transform(printable),
+  "rt_test_version:": z.string().transform(printable),
   return_code: z.int(),
   thread: z.record(
     z.string(),
@@ -27,6 +28,8 @@ export interface Cyclictest {
   readonly version: string;
   /** By number. */
   readonly cpus: CpuRun[];
+  /** Its status lines name threads. */
+  readonly cpuOfThread: ReadonlyMap<number, number>;
 }
 
 /** Reads the file that cyclictest wrote. Throws a SyntaxError or ZodError when it is another. */
@@ -44,6 +47,7 @@ export function readCyclictest(text: string): Cyclictest {
     command: file["cmdline:"],
     version: file["rt_test_version:"],
     cpus: cpus.toSorted((a, b) => a.cpu - b.cpu),
+    cpuOfThread: new Map(Object.entries(file.thread).map(([thread, { cpu }]) => [Number(thread), cpu])),
   };
 }
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import type { Limit } from "../config/model.ts";
 import { RtkitError } from "../core/errors.ts";
 import { Histogram } from "./histogram.ts";
 
@@ -19,10 +20,17 @@ const Expectation = z.strictObject({
     "faults",
     "collections",
     "switches",
-  ]),
+  ] satisfies Limit[]),
   allowed: z.number().min(0),
 });
 export type Expectation = z.infer<typeof Expectation>;
+
+/** Limits that are times, and not counts. */
+export type TimeLimit = Extract<Limit, `${string}_${string}`>;
+
+export function isTime(limit: Limit): limit is TimeLimit {
+  return limit.startsWith("wakeup_") || limit.startsWith("step_");
+}
 
 /** What happened in a node's loop. */
 const Counts = z.strictObject({

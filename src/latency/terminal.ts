@@ -1,10 +1,10 @@
-import { timeRange } from "./chart/frame.ts";
+import { timeRange } from "./chart/scale.ts";
 import type { Comparison } from "./compare.ts";
 import { countOf, PERCENTILES, percentile, type Histogram } from "./histogram.ts";
 import type { LatencyRun } from "./run.ts";
 import { sparkHistogram, sparkline, thin } from "./sparkline.ts";
 import type { Verdict } from "./verdict.ts";
-import { boardLine, formatCount, formatTime, LIMIT_WORDS, runLine } from "./words.ts";
+import { blameWords, boardLine, formatCount, formatTime, LIMIT_WORDS, runLine } from "./words.ts";
 
 /** How many blocks a histogram or a time line has. */
 const BLOCKS = 24;
@@ -87,17 +87,6 @@ function describeComparison(comparison: Comparison | undefined): string[] {
       ),
     ...settings.map(({ name, before, after }) => `  ${name}: ${before} → ${after}`),
   ];
-}
-
-/** What the search for a culprit came to, in a sentence. */
-export function blameWords({ blame }: LatencyRun): string | undefined {
-  if (blame === null) return undefined;
-  const { culprit, unavailable, thresholdUs } = blame;
-  if (unavailable !== null) return `Who was in the way is not known: ${unavailable}.`;
-  if (culprit === null)
-    return `No wake-up was later than ${formatTime(thresholdUs)} while rtla looked for who would be in its way.`;
-  const where = culprit.cpu === null ? "" : ` on CPU ${culprit.cpu}`;
-  return `A wake-up${where} was later than ${formatTime(thresholdUs)}, ${formatTime(culprit.us)} of it by ${culprit.what}.`;
 }
 
 function describeBlame(run: LatencyRun): string[] {

@@ -1,7 +1,6 @@
 import type { Limit } from "../config/model.ts";
-import { isTime } from "./assemble.ts";
 import { countOf, merge, P99, P999, percentile, samplesFor, type Histogram, type Percentile } from "./histogram.ts";
-import type { Expectation, LatencyRun, NodeRun } from "./run.ts";
+import { isTime, type Expectation, type LatencyRun, type NodeRun, type TimeLimit } from "./run.ts";
 import { formatCount, formatTime } from "./words.ts";
 
 /** `unproven`: too little was seen to say. Not met, since nobody may rely on it. */
@@ -72,13 +71,12 @@ function headline(
   }
 }
 
-const COUNTS: Readonly<Record<Exclude<Limit, `${string}_${string}`>, (node: NonNullable<NodeRun["loop"]>) => number>> =
-  {
-    overruns: ({ counts }) => counts.overruns,
-    faults: ({ counts }) => counts.minorFaults + counts.majorFaults,
-    collections: ({ counts }) => counts.collections,
-    switches: ({ counts }) => counts.involuntarySwitches,
-  };
+const COUNTS: Readonly<Record<Exclude<Limit, TimeLimit>, (node: NonNullable<NodeRun["loop"]>) => number>> = {
+  overruns: ({ counts }) => counts.overruns,
+  faults: ({ counts }) => counts.minorFaults + counts.majorFaults,
+  collections: ({ counts }) => counts.collections,
+  switches: ({ counts }) => counts.involuntarySwitches,
+};
 
 /** Which percentile a limit is of; undefined for the longest. */
 const SHARES: Readonly<Record<string, Percentile | undefined>> = { p99: P99, p999: P999 };
@@ -105,7 +103,7 @@ function judgeLimit(node: NodeRun, { limit, allowed }: Expectation): Judgement {
   }
   if (!isTime(limit)) {
     if (loop.counts.cycles === 0) return judged(null, "unproven", `the loop of ${name} did not run`);
-    const measured = COUNTS[limit as keyof typeof COUNTS](loop);
+    const measured = COUNTS[limit](loop);
     const met = measured <= allowed;
     return judged(
       measured,

@@ -50,3 +50,14 @@ export function boardLine({ board }: LatencyRun): string {
     ...(board.virtual === null ? [] : [`in a virtual machine (${board.virtual})`]),
   ].join(" · ");
 }
+
+/** What the search for a culprit came to, in a sentence. */
+export function blameWords({ blame }: LatencyRun): string | undefined {
+  if (blame === null) return undefined;
+  const { culprit, unavailable, thresholdUs } = blame;
+  if (unavailable !== null) return `Who was in the way is not known: ${unavailable}.`;
+  if (culprit === null)
+    return `No wake-up was later than ${formatTime(thresholdUs)} while rtla looked for who would be in its way.`;
+  const where = culprit.cpu === null ? "" : ` on CPU ${culprit.cpu}`;
+  return `A wake-up${where} was later than ${formatTime(thresholdUs)}, ${formatTime(culprit.us)} of it by ${culprit.what}.`;
+}

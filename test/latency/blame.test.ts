@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { noBlame, readBlame } from "../../src/latency/blame.ts";
-import { blameWords } from "../../src/latency/terminal.ts";
+import { blameWords } from "../../src/latency/words.ts";
 import { latencyRun } from "./runs.ts";
 
 /** What rtla 6.12 prints of a thread that held the CPU (Documentation/tools/rtla/rtla-timerlat-top.rst). */

@@ -62,6 +62,14 @@ describe("a run", () => {
     ]);
   });
 
+  it("has cyclictest's status lines, which name threads, by CPU", () => {
+    const { timeline } = assembled(stream().map((line) => line.replace('"cpu":0', '"cpu":5')));
+    expect(timeline[1]?.cpus).toEqual([
+      { cpu: 5, maxSoFar: 18 },
+      { cpu: 1, maxSoFar: 21 },
+    ]);
+  });
+
   it("has limits in microseconds, also of nodes that are not on the board, and no node besides", () => {
     expect(assembled(stream()).nodes.map(({ name, state, expect: limits }) => ({ name, state, limits }))).toEqual([
       {
@@ -116,6 +124,11 @@ describe("what a board sends", () => {
 });
 
 describe("cyclictest", () => {
+  it("says nothing that a terminal would obey", () => {
+    const text = cyclictestFile({}).replace("2.80", "2\\u001b[2J");
+    expect(readCyclictest(text).version).toBe("2?[2J");
+  });
+
   it("counts what lies beyond its last bin nowhere but in its cycles", () => {
     const { cpus } = readCyclictest(cyclictestFile({ beyond: 4 }));
     expect(cpus.map(({ cpu, times }) => [cpu, countOf(times), times.beyond])).toEqual([

@@ -1,5 +1,5 @@
 import { formatTime } from "../words.ts";
-import { roundDown, roundUp, roundValues, type Scale } from "./scale.ts";
+import { roundValues, type Scale } from "./scale.ts";
 import { element, escape, text } from "./svg.ts";
 
 /** How large a chart is, in its own units: pixels where it is shown as wide as it is. */
@@ -31,14 +31,6 @@ export function figure(size: Size, title: string, description: string, content: 
     element("desc", {}, escape(description)),
     content,
   );
-}
-
-/** A round range of times, microseconds, that holds all of these with some room; at least a decade. */
-export function timeRange(times: readonly number[]): readonly [number, number] {
-  const longest = Math.max(1, ...times);
-  const low = roundDown(Math.max(1, Math.min(longest, ...times.filter((time) => time > 0))));
-  const high = roundUp(longest * 1.1);
-  return [Math.min(low, high / 10), high];
 }
 
 /** Values to write at an axis of times: as many round ones as there is room for. */

@@ -1,6 +1,6 @@
 import { countOf, type Histogram } from "../histogram.ts";
-import { figure, legend, timeAxis, timeRange, verticalAxis, widthOf, type Box, type Key, type Size } from "./frame.ts";
-import { logScale, type Scale } from "./scale.ts";
+import { figure, legend, timeAxis, verticalAxis, widthOf, type Box, type Key, type Size } from "./frame.ts";
+import { logScale, timeRange, type Scale } from "./scale.ts";
 import { element, round, text } from "./svg.ts";
 
 /** One histogram of a chart. */
@@ -44,7 +44,7 @@ interface Bar {
 
 /** Both axes logarithmic: times, and the share of all of them, so that runs of different lengths lie on each other. */
 export function histogramChart(size: Size, chart: HistogramChart): string {
-  return figure(size, chart.title, describe(chart), drawHistograms({ ...box(size) }, chart));
+  return figure(size, chart.title, describe(chart), drawHistograms(box(size), chart));
 }
 
 function box({ width, height }: Size): Box {

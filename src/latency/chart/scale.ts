@@ -28,13 +28,21 @@ export function roundValues(low: number, high: number): number[] {
 }
 
 /** The nearest of 1, 2, 5, 10, … that is no more. */
-export function roundDown(value: number): number {
+function roundDown(value: number): number {
   return roundValues(value / 10, value).at(-1) ?? value;
 }
 
 /** The nearest of 1, 2, 5, 10, … that is no less. */
 export function roundUp(value: number): number {
   return roundValues(value, value * 10)[0] ?? value;
+}
+
+/** A round range of times, microseconds, that holds all of these with some room; at least a decade. */
+export function timeRange(times: readonly number[]): readonly [number, number] {
+  const longest = Math.max(1, ...times);
+  const low = roundDown(Math.max(1, Math.min(longest, ...times.filter((time) => time > 0))));
+  const high = roundUp(longest * 1.1);
+  return [Math.min(low, high / 10), high];
 }
 
 /** Some five round values from 0 to `high`, for a linear axis. */

@@ -1,7 +1,7 @@
 import type { LatencyRun, Second } from "../run.ts";
 import { formatTime } from "../words.ts";
-import { figure, legend, timeRange, verticalAxis, verticalTimeAxis, type Box, type Key, type Size } from "./frame.ts";
-import { linearScale, linearTicks, logScale, type Scale } from "./scale.ts";
+import { figure, legend, verticalAxis, verticalTimeAxis, type Box, type Key, type Size } from "./frame.ts";
+import { linearScale, linearTicks, logScale, timeRange, type Scale } from "./scale.ts";
 import { seriesClass } from "./style.ts";
 import { element, round, text } from "./svg.ts";
 
