@@ -37,7 +37,7 @@ latency() {
     take_turn latency
     # What a power cut left.
     rm -rf "$opt"/latency.*
-    measuring='' loading='' listening=''
+    measuring='' loading='' listening='' work=''
     trap stop_measuring EXIT
     trap 'exit 1' HUP INT TERM PIPE
     # On the card, which the load `disk` is to keep busy, and not in memory.

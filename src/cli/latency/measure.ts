@@ -95,7 +95,7 @@ function checked(
   if (missing.length > 0) throw missingPackages(address, missing);
   if (begin === undefined || end.status === 2) answerOf(address, end);
   if (begin === undefined || after === undefined || settings === undefined || cyclictest === "") {
-    const why = said.length > 0 ? said.slice(-5).join("; ") : end.stderr.trim();
+    const why = said.length > 0 ? said.slice(-5).join("; ") : complaint(end);
     throw new RtkitError(
       "RTK_LATENCY_FAILED",
       `${formatAddress(address)} could not measure${why === "" ? "" : `: ${why}`}`,
@@ -132,6 +132,10 @@ async function findCulprit(
   }
   if (recording.blame.length > 0) return readBlame(blameUs, recording.blame);
   if (end.status === 0) return readBlame(blameUs, []);
-  const why = [...recording.said, end.stderr.replaceAll("rtnodectl: ", "").trim()].filter((line) => line !== "");
-  return noBlame(blameUs, printable(why.at(-1) ?? "rtla failed"));
+  return noBlame(blameUs, complaint(end) || recording.said.at(-1) || "rtla failed");
+}
+
+/** What rtnodectl said that went wrong. */
+function complaint({ stderr }: ExecEnd): string {
+  return printable(stderr).replaceAll("rtnodectl: ", "").trim();
 }
