@@ -17,7 +17,11 @@ const table = [...source("words.c").matchAll(/^ {4}\{"([a-z-]+)", ([A-Z_ |]+),/g
 const words = (...places: string[]): string[] =>
   table.filter(({ place }) => places.includes(place ?? "")).map(({ word }) => word);
 /** Those that are not in the table: the file itself, and what prints and ends. */
+<<<<<<< HEAD
 const others = ["config", "help", "json", "version", "watch"];
+=======
+const others = ["bins", "config", "help", "json", "version"];
+>>>>>>> 9d1d053 (manual test knows --bins)
 const options = [...words("ANYWHERE", "ON_COMMAND_LINE"), ...others].toSorted();
 const inFile = words("IN_FILE").toSorted();
 
