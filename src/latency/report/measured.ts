@@ -1,5 +1,5 @@
 import { escape } from "../chart/svg.ts";
-import { histogramChart, type Mark } from "../chart/histogram-chart.ts";
+import { histogramChart, type Mark, type Series } from "../chart/histogram-chart.ts";
 import { seriesClass } from "../chart/style.ts";
 import { timelineChart } from "../chart/timeline-chart.ts";
 import { countOf, PERCENTILES, percentile, samplesFor, type Histogram } from "../histogram.ts";
@@ -76,7 +76,7 @@ function timelineTable({ timeline, nodes, cyclictest }: LatencyRun): string {
 }
 
 /** cyclictest's figures, by CPU. */
-export function cpuSection(run: LatencyRun): string {
+export function cpuSection(run: LatencyRun, earlier?: LatencyRun): string {
   const { cpus, intervalUs } = run.cyclictest;
   const rows = cpus.map(({ cpu, min, average, times }) => [
     `CPU ${cpu}`,
@@ -91,17 +91,24 @@ export function cpuSection(run: LatencyRun): string {
     "The kernel, by CPU",
     `cyclictest woke on each CPU every ${intervalUs} µs, with priority 80: above the nodes and the interrupt threads.`,
     card(table("cyclictest on each CPU", heads, rows)) +
-      `<div class="pair">${cpus.map((cpu) => card(cpuChart(cpu))).join("")}</div>`,
+      `<div class="pair">${cpus.map((cpu) => card(cpuChart(cpu, sameCpu(cpu, earlier)))).join("")}</div>`,
   );
 }
 
-function cpuChart({ cpu, times }: CpuRun): string {
+function sameCpu({ cpu }: CpuRun, earlier: LatencyRun | undefined): Histogram | undefined {
+  return earlier?.cyclictest.cpus.find((one) => one.cpu === cpu)?.times;
+}
+
+function cpuChart({ cpu, times }: CpuRun, before: Histogram | undefined): string {
   const title = `CPU ${cpu}`;
-  const series = [{ name: title, times, className: "platform", kind: "area" as const }];
-  return chart(
-    title,
-    histogramChart(HALF, { title: `Wake-ups of cyclictest on CPU ${cpu}`, series, marks: quantileMarks(times) }),
-  );
+  const series = withEarlier({ name: title, times, className: "platform", kind: "area" }, before);
+  const marks = quantileMarks(times);
+  return chart(title, histogramChart(HALF, { title: `Wake-ups of cyclictest on CPU ${cpu}`, series, marks }));
+}
+
+/** A histogram, and the same of an earlier run where there is one. */
+function withEarlier(now: Series, before: Histogram | undefined): Series[] {
+  return before === undefined ? [now] : [now, { ...now, name: "earlier run", times: before, kind: "earlier" }];
 }
 
 /** The last percentile that can be said, and the longest. */
@@ -123,16 +130,16 @@ function percentileCell(times: Histogram, which: (typeof PERCENTILES)[number]): 
 }
 
 /** Each node's loop. */
-export function nodeSection(run: LatencyRun): string {
+export function nodeSection(run: LatencyRun, earlier?: LatencyRun): string {
   if (run.nodes.length === 0) return section("The nodes", "There are none on this board.", "");
   return section(
     "The nodes",
     "Each loop's own count of how late its steps began, how long they took, and what disturbed them, in this run alone.",
-    run.nodes.map((node, index) => card(nodeCard(run, node, index))).join(""),
+    run.nodes.map((node, index) => card(nodeCard(run, node, index, earlier))).join(""),
   );
 }
 
-function nodeCard(run: LatencyRun, node: NodeRun, index: number): string {
+function nodeCard(run: LatencyRun, node: NodeRun, index: number, earlier: LatencyRun | undefined): string {
   const { name, loop, policy, priority, cpus, lockedKiB, state } = node;
   const has = [
     policy === null ? state : `${policy}${priority === null || priority === 0 ? "" : ` ${priority}`}`,
@@ -143,18 +150,19 @@ function nodeCard(run: LatencyRun, node: NodeRun, index: number): string {
   const title = `<h3>${escape(name)}</h3><p class="note">${escape(has.join(" · "))}</p>`;
   if (loop === null) return `${title}<p>It has no loop of the SDK, or does not run: nothing is counted.</p>`;
   const className = seriesClass(loopIndex(run, index));
-  const of = (what: string, times: Histogram, limits: readonly Mark[]): string =>
+  const before = earlier?.nodes.find((one) => one.name === name)?.loop;
+  const of = (which: "wakeup" | "step", what: string): string =>
     chart(
       what,
       histogramChart(HALF, {
         title: `${what} of ${name}`,
-        series: [{ name: what, times, className, kind: "area" }],
-        marks: [...limits, ...quantileMarks(times)],
+        series: withEarlier({ name: "this run", times: loop[which], className, kind: "area" }, before?.[which]),
+        marks: [...limitMarks(node, which), ...quantileMarks(loop[which])],
       }),
     );
   return [
     title,
-    `<div class="pair">${of("How late steps began", loop.wakeup, limitMarks(node, "wakeup"))}${of("How long steps took", loop.step, limitMarks(node, "step"))}</div>`,
+    `<div class="pair">${of("wakeup", "How late steps began")}${of("step", "How long steps took")}</div>`,
     timesTable(loop),
     countsList(node, loop),
   ].join("");

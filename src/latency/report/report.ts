@@ -33,8 +33,8 @@ ${[
   timelineSection(run),
   comparison === undefined ? "" : changes(comparison),
   blame(run),
-  nodeSection(run),
-  cpuSection(run),
+  nodeSection(run, comparison?.earlier),
+  cpuSection(run, comparison?.earlier),
   settings(run),
   method(run),
 ]
