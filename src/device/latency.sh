@@ -162,9 +162,10 @@ start_rtla() {
 print_second() {
     signal_cyclictest
     read_value "$root/proc/uptime"
+    uptime=${value%% *}
     loaded=false
     if [ -z "$stressors" ] || runs "$loading"; then loaded=true; fi
-    printf 'second %s {%s,"loaded":%s}\n' "${value%% *}" "$(put_temperature && printf , && put_throttling)" "$loaded"
+    printf 'second %s {%s,"loaded":%s}\n' "$uptime" "$(put_temperature && printf , && put_throttling)" "$loaded"
     # Of one that has ended it says nothing; the restarts tell.
     # shellcheck disable=SC2086 # numbers
     [ -z "$nodes" ] || "$launcher" show --json --bins $nodes 2>/dev/null || :
@@ -221,11 +222,19 @@ stop_measuring() {
     rm -rf "$work"
 }
 
-# Sets value to what a file of the kernel says in its first line, and prints it as a member of a JSON object.
+# Prints what a file of the kernel says in its first line as a member of a JSON object.
 put_setting() {
     read_value "$root$2"
+    # What the kernel says of no mask of CPUs.
+    [ "$value" != '(null)' ] || value=''
     printf ',"%s":' "$1"
     json_or_null "$value"
+}
+
+# The same of a file below /proc/sys, which has no more than its first byte for a shell, that reads byte by byte.
+put_sysctl() {
+    printf ',"%s":' "$1"
+    json_or_null "$(cat "$root/proc/sys/$2" 2>/dev/null)"
 }
 
 # Also sets interval, online and own_cpus.
@@ -261,10 +270,10 @@ put_settings() {
     put_setting interruptAffinity /proc/irq/default_smp_affinity
     put_setting clockSource /sys/devices/system/clocksource/clocksource0/current_clocksource
     put_setting idleDriver /sys/devices/system/cpu/cpuidle/current_driver
-    put_setting rtRuntimeUs /proc/sys/kernel/sched_rt_runtime_us
-    put_setting timerMigration /proc/sys/kernel/timer_migration
+    put_sysctl rtRuntimeUs kernel/sched_rt_runtime_us
+    put_sysctl timerMigration kernel/timer_migration
     put_setting hugePages /sys/kernel/mm/transparent_hugepage/enabled
-    put_setting swappiness /proc/sys/vm/swappiness
+    put_sysctl swappiness vm/swappiness
     printf ',"swap":%s' "$(swap_is_on)"
 }
 

@@ -33,6 +33,8 @@ function culpritOf(lines: readonly string[]): Blame["culprit"] {
     if (header !== null) cpu = Number(header[1]);
     const irqDelay = /^ {2}IRQ handler delay:.*?([\d.]+) us/.exec(line);
     if (irqDelay !== null) delay = { cpu, us: Number(irqDelay[1]) };
+    const handler = /^ {2}Timerlat IRQ duration:\s+([\d.]+) us/.exec(line);
+    if (handler !== null) named.push({ cpu, what: "the timer interrupt's own handler", us: Number(handler[1]) });
     kind = SECTIONS.find(([section]) => section.test(line))?.[1] ?? (/^ {2}\S/.test(line) ? "" : kind);
     const who = /^\s+(\S.*?):(\d+)\s*(?:([\d.]+) us)?$/.exec(line);
     if (who === null || kind === "") continue;

@@ -7,6 +7,11 @@ import type { Counts, Second } from "./run.ts";
 /** Words of the board, for a terminal and a page. */
 const shown = z.string().max(20_000).transform(printable);
 
+/** A kernel's command line may hand out secrets (systemd.set_credential, systemd(1)), which are not to be shown around. */
+function withoutCredentials(text: string): string {
+  return text.replaceAll(/(\bsystemd\.set_credential(?:_binary)?=[^:\s]*:)\S+/g, "$1…");
+}
+
 const count = z.int().min(0);
 
 const Times = z
@@ -56,8 +61,14 @@ export type Status = z.infer<typeof Status>;
 const Settings = z.looseObject({
   virtual: shown.nullable(),
   intervalUs: z.number(),
-  values: z.record(z.string().regex(/^[A-Za-z]+$/), shown.nullable()),
+  values: z.record(z.string().regex(/^[A-Za-z]+$/), shown.transform(withoutCredentials).nullable()),
 });
+
+/** Seconds, as /proc/uptime has them. */
+const Uptime = z
+  .string()
+  .regex(/^\d{1,12}(\.\d{1,3})?$/)
+  .transform(Number);
 
 const Facts = z.looseObject({
   temperatureC: z.number().nullable(),
@@ -117,7 +128,7 @@ export function recorder(): Recorder {
 
   const takeSecond = (rest: string): void => {
     const [uptime = "", facts = ""] = split(rest);
-    const now = z.coerce.number().min(0).parse(uptime);
+    const now = Uptime.parse(uptime);
     began ??= now;
     const { temperatureC, throttling, loaded } = Facts.parse(JSON.parse(facts));
     timeline.push({

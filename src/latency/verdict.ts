@@ -149,6 +149,7 @@ function doubtsOf(run: LatencyRun): string[] {
   const held = (what: "underVoltage" | "frequencyCapped"): number => timeline.filter((second) => second[what]).length;
   const unloaded = timeline.slice(0, -1).find(({ loaded }) => !loaded);
   const seen = timeline.length;
+  const { beyond, max: longest } = merge(cyclictest.cpus.map(({ times }) => times));
   return [
     ...(board.virtual === null
       ? []
@@ -172,12 +173,11 @@ function doubtsOf(run: LatencyRun): string[] {
     ...(seconds >= requestedSeconds * 0.98 - 1
       ? []
       : [`It ended after ${Math.round(seconds)} of ${requestedSeconds} s.`]),
-    ...cyclictest.cpus
-      .filter(({ times }) => times.beyond > 0)
-      .map(
-        ({ cpu, times }) =>
-          `On CPU ${cpu} ${times.beyond} wake-ups were longer than the last bin, at most ${formatTime(times.max)}.`,
-      ),
+    ...(beyond === 0
+      ? []
+      : [
+          `${formatCount(beyond)} wake-ups of cyclictest were longer than its last bin: the longest took ${formatTime(longest)}.`,
+        ]),
     ...nodes
       .filter(({ restarts }) => restarts > 0)
       .map(

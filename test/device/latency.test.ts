@@ -21,6 +21,8 @@ beforeEach(() => {
   put("sys/devices/system/cpu/isolated", "\n");
   put("proc/uptime", "100.50 1.00\n");
   put("proc/cmdline", 'root=/dev/mmcblk0p2 say="hi"\n');
+  put("proc/sys/kernel/sched_rt_runtime_us", "950000\n");
+  put("sys/devices/system/cpu/nohz_full", "(null)\n");
   put("proc/swaps", "Filename\tType\n/dev/zram0\tpartition\n");
 });
 
@@ -66,6 +68,9 @@ describe("a measurement", () => {
         governor: "performance schedutil",
         commandLine: 'root=/dev/mmcblk0p2 say="hi"',
         isolatedCpus: null,
+        noHzFullCpus: null,
+        rtRuntimeUs: "950000",
+        swappiness: null,
         clockSource: null,
         swap: "on",
       },
@@ -106,11 +111,14 @@ describe("a measurement", () => {
     const child = execa("sh", [program, "latency", "600", "cpu,memory"], { env, reject: false, buffer: false });
     const pids = new Set<string>();
     child.stdout.setEncoding("utf8");
+    let said = "";
     for await (const text of child.stdout as AsyncIterable<string>) {
+      said += text;
       if (!text.includes("T:")) continue;
       for (const pid of (await run(["pgrep", "-P", String(child.pid)])).stdout.trim().split("\n")) pids.add(pid);
       break;
     }
+    expect(said).toMatch(/^second 100\.50 \{.*"loaded":true\}$/m);
     expect(left()).toHaveLength(1);
     child.stdin.end();
     await child;

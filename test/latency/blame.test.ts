@@ -39,6 +39,11 @@ it("names the thread that took most of a late wake-up", () => {
   );
 });
 
+it("names the timer's own handler, as where a virtual machine is interrupted by its host", () => {
+  const lines = THREAD.replace("4.10 us", "400.25 us").split("\n");
+  expect(readBlame(20, lines).culprit).toEqual({ cpu: 12, what: "the timer interrupt's own handler", us: 400.25 });
+});
+
 it("names who ran while interrupts were off", () => {
   expect(readBlame(400, INTERRUPTS_OFF.split("\n")).culprit).toEqual({
     cpu: 1,

@@ -95,6 +95,7 @@ describe("what a board sends", () => {
     ["no JSON", "begin {"],
     ["another status", 'begin {"release":7}'],
     ["a second without a time", 'second soon {"temperatureC":1,"throttling":null,"loaded":true}'],
+    ["a second without any time", 'second  {"temperatureC":1,"throttling":null,"loaded":true}'],
     ["a second without facts", "second 100.5 {}"],
     ["a negative count", processLine({ cycles: -1 })],
     ["an empty bin", processLine({ bins: [[4, 0]] })],
@@ -114,6 +115,16 @@ describe("what a board sends", () => {
     expect(recording.begin?.kernel.version).toBe("6?[31m");
     expect(recording.said).toEqual(["?[2Jcyclictest: no"]);
     expect(recording.missing).toEqual(["rt?tests"]);
+  });
+
+  it("that is a credential on the kernel's command line is left out", () => {
+    const commandLine = "quiet systemd.set_credential_binary=key:c2VjcmV0 isolcpus=3 systemd.set_credential=a:b";
+    const { settings } = heard([
+      `settings ${JSON.stringify({ virtual: null, intervalUs: 200, values: { commandLine } })}`,
+    ]);
+    expect(settings?.values["commandLine"]).toBe(
+      "quiet systemd.set_credential_binary=key:… isolcpus=3 systemd.set_credential=a:…",
+    );
   });
 
   it("is not kept without end", () => {

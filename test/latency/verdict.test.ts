@@ -135,6 +135,8 @@ describe("the verdict", () => {
     const run = latencyRun();
     const [cpu] = run.cyclictest.cpus;
     if (cpu) cpu.times = { ...cpu.times, beyond: 3, max: 25_000 };
-    expect(judge(run).doubts).toEqual(["On CPU 0 3 wake-ups were longer than the last bin, at most 25 ms."]);
+    expect(judge(run).doubts).toEqual([
+      "3 wake-ups of cyclictest were longer than its last bin: the longest took 25 ms.",
+    ]);
   });
 });
