@@ -108,6 +108,8 @@ describe("a measurement", () => {
 
   test.skipIf(!root)("ends with all that it started when standard input does, and leaves nothing", async () => {
     const env = { RTNODE_ROOT: boardRoot(), PATH: `${join(boardRoot(), "bin")}:${process.env["PATH"]}` };
+    // As /opt/rtnode is: stress-ng, as nobody, has a folder below.
+    chmodSync(boardRoot(), 0o755);
     const child = execa("sh", [program, "latency", "600", "cpu,memory"], { env, reject: false, buffer: false });
     const pids = new Set<string>();
     child.stdout.setEncoding("utf8");
