@@ -178,22 +178,19 @@ print_second() {
     done
 }
 
-# SIGUSR1 makes cyclictest print its status, and kills it before it is ready for that.
+# SIGUSR1 makes cyclictest print its status. Before all of its threads are there it dies of that.
 signal_cyclictest() {
     [ -n "$measuring" ] && [ -z "$threshold" ] || return 0
-    runs "$measuring" || return 0
-    case $caught in
-    *[2367abef]??) kill -USR1 "$measuring" || : ;;
-    esac
+    if runs "$measuring" && [ "$threads" -gt "$cpus" ]; then kill -USR1 "$measuring" || :; fi
 }
 
-# True while a child runs. Sets caught to the mask of the signals that it handles, in hexadecimal.
+# True while a child runs. Sets threads to how many it has.
 runs() {
-    state=Z caught=''
+    state=Z threads=0
     while read -r key value _; do
         case $key in
         State:) state=$value ;;
-        SigCgt:) caught=$value ;;
+        Threads:) threads=$value ;;
         esac
     done 2>/dev/null <"/proc/${1:-none}/status" || return 1
     [ "$state" != Z ]
@@ -237,7 +234,15 @@ put_sysctl() {
     json_or_null "$(cat "$root/proc/sys/$2" 2>/dev/null)"
 }
 
-# Also sets interval, online and own_cpus.
+# Sets cpus to how many there are in a list like 0-2,4.
+count_cpus() {
+    cpus=0
+    IFS=,
+    for range in $1; do cpus=$((cpus + ${range#*-} - ${range%-*} + 1)); done
+    unset IFS
+}
+
+# Also sets interval, online, cpus and own_cpus.
 print_settings() {
     virtual=$(systemd-detect-virt --vm) || :
     case $virtual in
@@ -246,6 +251,7 @@ print_settings() {
     esac
     read_value "$root/sys/devices/system/cpu/online"
     online=$value own_cpus=$value
+    count_cpus "$online"
     while read -r key value _; do
         [ "$key" != Cpus_allowed_list: ] || own_cpus=$value
     done </proc/self/status

@@ -132,6 +132,28 @@ describe("a measurement", () => {
     expect(stdout).toBe("");
   });
 
+  test("asks cyclictest for its status only when all its threads are there: before, it would die of that", async () => {
+    put("sys/devices/system/cpu/online", "0-2,5\n");
+    // As many threads as CPUs, and then one more, the main one; it counts how often it was asked before that.
+    putProgram(
+      "cyclictest",
+      `exec python3 -c '
+import signal, sys, threading, time
+asked = []
+signal.signal(signal.SIGUSR1, lambda *_: asked.append(threading.active_count()))
+for count in (3, 1):
+    for _ in range(count): threading.Thread(target=time.sleep, args=(9,), daemon=True).start()
+    for _ in range(30): time.sleep(0.1)
+open("${boardRoot()}/asked", "w").write(" ".join(map(str, asked)))
+'`,
+    );
+    putProgram("taskset", 'shift 2; exec "$@"');
+    expect((await rtnodectl("latency", "6", "none")).status).toBe(0);
+    const asked = readFileSync(join(boardRoot(), "asked"), "utf8").split(" ");
+    expect(asked.length).toBeGreaterThan(0);
+    expect(new Set(asked)).toEqual(new Set(["5"]));
+  });
+
   test("clears away what a power cut left", async () => {
     put("opt/rtnode/latency.AbCdEf/stress", "x");
     putProgram("taskset", "exit 1");
