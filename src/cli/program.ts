@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandMaker>>> = {
   deploy: async () => (await import("./deploy.ts")).deployCommand,
   rollback: async () => (await import("./rollback.ts")).rollbackCommand,
   status: async () => (await import("./status.ts")).statusCommand,
+  latency: async () => (await import("./latency.ts")).latencyCommand,
   logs: async () => (await import("./logs.ts")).logsCommand,
   ssh: async () => (await import("./ssh.ts")).sshCommand,
   discover: async () => (await import("./discover.ts")).discoverCommand,

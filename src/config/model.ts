@@ -89,7 +89,21 @@ export interface NodeConfig {
   readonly after: readonly string[];
   /** Supplementary groups for devices (`gpio`, `i2c`, …). */
   readonly groups: readonly string[];
+  /** What `rtkit latency` holds the node to; only the limits that the project states. Nothing else depends on them. */
+  readonly expect: Expectations;
 }
+
+/** A limit of a node, by its name in the project file. */
+export type Limit =
+  | `wakeup_${"p99" | "p999" | "max"}`
+  | `step_${"p99" | "max"}`
+  | "overruns"
+  | "faults"
+  | "collections"
+  | "switches";
+
+/** Limits of a node: nanoseconds (`wakeup_…`, `step_…`) or counts. */
+export type Expectations = Readonly<Partial<Record<Limit, number | undefined>>>;
 
 /** Scheduling as sched_setattr(2) takes it. Times are nanoseconds. */
 export type Schedule = SchedulePolicy & {

@@ -82,6 +82,24 @@ const limits = z
   })
   .describe("Resource limits.");
 
+const count = z.int().min(0, { error: (issue) => say(`${quote(issue.input)} is not a count`, "counts begin at 0") });
+
+const expectations = z
+  .strictObject({
+    wakeup_p99: duration.optional().describe("How late at most 1 % of the steps may begin: `50us`."),
+    wakeup_p999: duration
+      .optional()
+      .describe("How late at most 0.1 % of the steps may begin. Takes 10,000 steps to show."),
+    wakeup_max: duration.optional().describe("How late no step may begin."),
+    step_p99: duration.optional().describe("The time that at most 1 % of the steps may exceed."),
+    step_max: duration.optional().describe("The time that no step may exceed."),
+    overruns: count.optional().describe("Steps that may fail to begin in their own period: `0`."),
+    faults: count.optional().describe("Page faults that the loop may have, minor and major."),
+    collections: count.optional().describe("Times that a garbage collector may run in the loop."),
+    switches: count.optional().describe("Times that something may take the CPU from the loop (involuntary switches)."),
+  })
+  .describe("Limits that `rtkit latency` holds the node to while it measures. See [latency](latency.md).");
+
 const node = z.strictObject({
   entry: pathText.describe(
     "The node's program, relative to this file: `.py`, `.ts`, `.mts`, `.js`, `.mjs`, or an ELF executable for the board.",
@@ -109,6 +127,7 @@ const node = z.strictObject({
       "Nodes that are started before this one whenever both are: it waits until they are ready (with the SDK) or run. One that fails keeps it from nothing.",
     ),
   groups: z.array(z.enum(DEVICE_GROUPS)).optional().describe("Groups that own the devices the node opens."),
+  expect: expectations.optional(),
 });
 
 const image = z

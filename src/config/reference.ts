@@ -35,6 +35,7 @@ nodes:
     limits: { rttime: 5ms }
     restart: on-failure
     groups: [i2c]
+    expect: { wakeup_p99: 50us, overruns: 0 }   # what rtkit latency holds it to
   planner:
     entry: nodes/planner.ts
     args: [--rate, "100"]

@@ -87,6 +87,7 @@ function resolveNode(name: string, node: NodeInput, entry: string): NodeConfig {
     watchdog: node.watchdog ?? null,
     after: [...new Set(node.after)].toSorted(),
     groups: [...new Set(node.groups)].toSorted(),
+    expect: node.expect ?? {},
   };
 }
 

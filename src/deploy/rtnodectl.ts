@@ -1,4 +1,4 @@
-import { Readable } from "node:stream";
+import { PassThrough, Readable } from "node:stream";
 import * as z from "zod";
 import { RtkitError } from "../core/errors.ts";
 import type { ExecEnd } from "../core/exec.ts";
@@ -171,6 +171,46 @@ export async function askReleases(connection: Connection): Promise<BoardRelease[
     mark: mark as BoardRelease["mark"],
     time: Number(time),
   }));
+}
+
+/** How long the board measures, under which loads; and what rtla calls late when it looks for who is in the way. */
+export interface Measurement {
+  readonly seconds: number;
+  readonly loads: readonly string[];
+  readonly blameUs?: number;
+}
+
+/** What a measurement takes besides its seconds, on a board that is slow and busy, seconds. */
+const AROUND_S = 240;
+
+/**
+ * Has the board measure how late it wakes (src/device/latency.sh), and passes its lines on. It stops and clears up as
+ * soon as the signal, or the end of this process, closes the command's standard input.
+ */
+export async function measureLatency(
+  connection: Connection,
+  { seconds, loads, blameUs }: Measurement,
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<ExecEnd> {
+  const words = [Math.trunc(seconds), loads.length === 0 ? "none" : loads.map(checkedLoad).join(",")];
+  const blame = blameUs === undefined ? "" : ` --blame ${Math.max(1, Math.trunc(blameUs))}`;
+  const open = new PassThrough();
+  try {
+    return await connection.run(`${RTNODECTL} latency ${words.join(" ")}${blame}`, {
+      stdin: open,
+      onLine,
+      signal,
+      timeoutMs: (seconds + AROUND_S) * 1000,
+    });
+  } finally {
+    open.destroy();
+  }
+}
+
+function checkedLoad(load: string): string {
+  if (!/^[a-z]+$/.test(load)) throw new Error(`${load} is no load`);
+  return load;
 }
 
 /** The last lines of a node's log, the newest last; none where the user may not read them. */

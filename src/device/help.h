@@ -5,7 +5,7 @@
 static const char rt_launch_help[] =
     "usage: rt-launch [OPTION...] [--] PROGRAM [ARG...]\n"
     "       rt-launch [OPTION...] --config FILE [ARG...]\n"
-    "       rt-launch show [--json] PID...\n"
+    "       rt-launch show [--json [--bins]] PID...\n"
     "       rt-launch show --watch\n"
     "Sets scheduling, CPUs, limits and memory locking, reads them back from the kernel, then becomes PROGRAM.\n"
     "`show` prints what running processes really have, with --watch a line of JSON each second about the nodes.\n\n"

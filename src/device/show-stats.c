@@ -60,18 +60,34 @@ bool find_stats(pid_t pid, struct stats *copy)
     return look_in(path, pid, copy);
 }
 
-static void put_times(const char *name, const struct histogram *times)
+static void put_bins(const struct histogram *times)
+{
+    fputs(",\"bins\":[", stdout);
+    const char *between = "";
+    for (unsigned bin = 0; bin < BINS; bin++) {
+        if (!times->bins[bin])
+            continue;
+        printf("%s[%.0f,%" PRIu64 "]", between, bin_limit(bin), times->bins[bin]);
+        between = ",";
+    }
+    putchar(']');
+}
+
+static void put_times(const char *name, const struct histogram *times, bool bins)
 {
     printf(",\"%s\":", name);
     if (!times->count) {
         fputs("null", stdout);
         return;
     }
-    printf("{\"p50\":%g,\"p99\":%g,\"p999\":%g,\"max\":%.3f}", histogram_quantile(times, 0.5), histogram_quantile(times, 0.99),
+    printf("{\"p50\":%g,\"p99\":%g,\"p999\":%g,\"max\":%.3f", histogram_quantile(times, 0.5), histogram_quantile(times, 0.99),
            histogram_quantile(times, 0.999), (double)times->max / 1000);
+    if (bins)
+        put_bins(times);
+    putchar('}');
 }
 
-void put_stats_json(const struct stats *stats)
+void put_stats_json(const struct stats *stats, bool bins)
 {
     char identity[sizeof stats->identity];
     size_t i = 0;
@@ -90,8 +106,8 @@ void put_stats_json(const struct stats *stats)
            ",\"garbage\":%" PRIu64 ",\"lostLogLines\":%" PRIu64,
            stats->cycles, stats->overruns, stats->minor_faults, stats->major_faults, stats->involuntary_switches,
            stats->migrations, stats->collections, stats->garbage, stats->lost_lines);
-    put_times("wakeupUs", &stats->wakeup);
-    put_times("executionUs", &stats->execution);
+    put_times("wakeupUs", &stats->wakeup, bins);
+    put_times("executionUs", &stats->execution, bins);
     putchar('}');
 }
 

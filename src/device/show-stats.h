@@ -10,8 +10,8 @@
 /* A consistent copy of what the process publishes; false when it publishes nothing that this user may read. */
 bool find_stats(pid_t pid, struct stats *copy);
 
-/* As one JSON object. */
-void put_stats_json(const struct stats *stats);
+/* As one JSON object; with `bins` the histograms too: [limit in microseconds, count] of each bin that is not empty. */
+void put_stats_json(const struct stats *stats, bool bins);
 
 /* As a few lines of text. */
 void print_stats(const struct stats *stats);

@@ -103,7 +103,7 @@ static void put_limits(const struct process *process)
 
 /* The name comes first and the threads last: rtnodectl, a shell script, puts its own name in place of the first and
    takes the values of the main thread from what is between. */
-static void put_json(const struct process *process, const struct stats *stats)
+static void put_json(const struct process *process, const struct stats *stats, bool bins)
 {
     fputs("{\"name\":", stdout);
     put_string(process->main->name);
@@ -121,7 +121,7 @@ static void put_json(const struct process *process, const struct stats *stats)
     put_limits(process);
     fputs("},\"stats\":", stdout);
     if (stats)
-        put_stats_json(stats);
+        put_stats_json(stats, bins);
     else
         fputs("null", stdout);
     fputs(",\"threads\":[", stdout);
@@ -222,7 +222,7 @@ static pid_t parse_pid(const char *text)
     return (pid_t)pid;
 }
 
-static bool show_one(pid_t pid, bool json)
+static bool show_one(pid_t pid, bool json, bool bins)
 {
     static bool shown_before;
     static struct process process;
@@ -233,7 +233,7 @@ static bool show_one(pid_t pid, bool json)
     }
     const struct stats *stats = process.kind == PROGRAM && find_stats(pid, &copy) ? &copy : NULL;
     if (json)
-        put_json(&process, stats);
+        put_json(&process, stats, bins);
     else {
         if (shown_before)
             putchar('\n');
@@ -248,13 +248,15 @@ int show(int count, char **words)
     if (count == 1 && !strcmp(words[0], "--watch"))
         show_watch();
     bool json = count > 0 && !strcmp(words[0], "--json"), all = true;
-    if (count < 1 + json)
-        die(EXIT_LAUNCHER, "show: the usage is rt-launch show [--json] PID... | show --watch");
+    bool bins = json && count > 1 && !strcmp(words[1], "--bins");
+    int first = json + bins;
+    if (count < 1 + first)
+        die(EXIT_LAUNCHER, "show: the usage is rt-launch show [--json [--bins]] PID... | show --watch");
     /* A word that is no process id is a mistake before anything is printed. */
-    for (int i = json; i < count; i++)
+    for (int i = first; i < count; i++)
         parse_pid(words[i]);
-    for (int i = json; i < count; i++)
-        if (!show_one(parse_pid(words[i]), json))
+    for (int i = first; i < count; i++)
+        if (!show_one(parse_pid(words[i]), json, bins))
             all = false;
     if (fflush(stdout) || ferror(stdout))
         die(EXIT_LAUNCHER, "show: write: standard output: %s", strerror(errno));

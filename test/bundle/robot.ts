@@ -51,6 +51,7 @@ export function nodeOf(dir: string, entry: string, changes: Partial<NodeConfig> 
     limits: { rttime: null },
     restart: "on-failure",
     watchdog: null,
+    expect: {},
     after: [],
     groups: [],
     ...changes,

@@ -24,6 +24,7 @@ describe("defaults", () => {
       limits: { rttime: null },
       restart: "on-failure",
       watchdog: null,
+      expect: {},
       after: [],
       groups: [],
     });
@@ -59,6 +60,13 @@ describe("defaults", () => {
       "  imu: { entry: nodes/imu.py, schedule: { policy: rr, priority: 2 }, memory: { lock: false }, limits: { rttime: none } }\n",
     );
     expect(nodes[0]).toMatchObject({ memory: { lock: false, stack: 0, heap: 0 }, limits: { rttime: null } });
+  });
+
+  it("a node is held to what is said, in nanoseconds and counts", async () => {
+    const { nodes } = await load(
+      "  imu: { entry: nodes/imu.py, expect: { wakeup_p99: 50us, step_max: 1.5ms, overruns: 0 } }\n",
+    );
+    expect(nodes[0]?.expect).toEqual({ wakeup_p99: 50_000, step_max: 1.5e6, overruns: 0 });
   });
 
   it("an idle node has neither nice nor priority", async () => {

@@ -29,6 +29,7 @@ describe("a release", () => {
     const node = nodeOf(dir, "imu.py", {
       name: "imu",
       watchdog: null,
+      expect: {},
       schedule: { policy: "fifo", priority: 40, cpus: [3] },
     });
     const project = projectOf(dir, [node]);

@@ -296,7 +296,7 @@ threading.Thread(target=churn, daemon=True).start()`);
   });
 
   test.each([[[]], [["--json"]]])("usage: %j", async (words) => {
-    const stderr = "rt-launch: show: the usage is rt-launch show [--json] PID... | show --watch\n";
+    const stderr = "rt-launch: show: the usage is rt-launch show [--json [--bins]] PID... | show --watch\n";
     expect(await launch("show", ...words)).toMatchObject({ status: 125, stdout: "", stderr });
   });
 

@@ -5,7 +5,7 @@ import { scratchDir } from "../scratch.ts";
 import { compile, compileWith, librarySource } from "./compile.ts";
 import { answersOf, drive } from "./driver.ts";
 import { COUNTERS, ENDED, LAYOUT, readStats, RUNNING } from "./stats-file.ts";
-import { buildDevicePrograms, run } from "./support.ts";
+import { buildDevicePrograms, deviceDir, run } from "./support.ts";
 
 const env = { RTNODE_RUNTIME_DIR: scratchDir("rtnode-stats-") };
 const file = (name: string): string => join(env.RTNODE_RUNTIME_DIR, `${name}.stats`);
@@ -44,6 +44,41 @@ test("the layout is the one that readers know: another one needs another magic",
   await answersOf(driver, ["begin a", "end"], env);
   expect(readStats(file("a"))).toMatchObject({ magic: "rtnstat1", size: end, counters: { state: ENDED, sequence: 2 } });
 });
+
+/** One of the launcher's two histograms: [limit in microseconds, count]. */
+interface Times {
+  readonly max: number;
+  readonly bins?: readonly (readonly [number, number])[];
+}
+
+test("the launcher shows the bins that are not empty, by their limits, when it is asked for them", async () => {
+  const node = drive([driver], env);
+  await node.tell("begin shown");
+  await node.tell("loop 1000000 0");
+  await node.tell("turns 40");
+  const show = async (...words: string[]): Promise<{ wakeupUs: Times; executionUs: Times }> => {
+    const { stdout } = await run([join(deviceDir, "rt-launch"), "show", ...words, String(node.pid)], env);
+    return JSON.parse(stdout).stats;
+  };
+  const { wakeupUs, executionUs } = await show("--json", "--bins");
+  expect((await show("--json")).wakeupUs).not.toHaveProperty("bins");
+  const { wakeup, execution } = readStats(file("shown"));
+  await node.end();
+  for (const [shown, counted] of [
+    [wakeupUs, wakeup],
+    [executionUs, execution],
+  ] as const) {
+    const bins = counted.bins.flatMap((count, bin) => (count === 0 ? [] : [[limitOf(bin), count]]));
+    expect(shown.bins).toEqual(bins);
+    expect(bins.length).toBeGreaterThan(0);
+  }
+});
+
+/** The limit of a bin (histogram.h), microseconds. */
+function limitOf(bin: number): number {
+  const doubling = Math.floor((bin - 1024) / 32);
+  return bin < 1024 ? bin + 1 : 2 ** (doubling + 5) * (32 + ((bin - 1024) % 32) + 1);
+}
 
 describe("a reader", () => {
   test("has a consistent copy at any time, while the node writes as fast as it can", async () => {

@@ -4,13 +4,14 @@ import { checkBoard } from "./board-checks.ts";
 import { checkDeploy } from "./deploy-checks.ts";
 import { rtkitResult } from "./cli.ts";
 import { checkImage } from "./image-checks.ts";
-
-const PROJECT = "examples/arm";
+import { checkLatency, measurableProject } from "./latency-checks.ts";
 
 describe("the arm example on qemu-x86_64", () => {
+  let project: string;
   let built: Built;
   beforeAll(async () => {
-    built = await rtkitResult<Built>(["build", "--project", PROJECT, "--board", "qemu-x86_64"]);
+    project = await measurableProject("qemu-x86_64");
+    built = await rtkitResult<Built>(["build", "--project", project]);
   });
 
   describe("its image", () => {
@@ -20,13 +21,20 @@ describe("the arm example on qemu-x86_64", () => {
   describe("booted in QEMU", () => {
     let board: RunningBoard;
     beforeAll(async () => {
-      board = await bootBoard(PROJECT, "qemu-x86_64");
+      board = await bootBoard(project, "qemu-x86_64");
     });
     afterAll(async () => board.stop());
     checkBoard(() => board);
 
     it("gives the devices of an I2C bus (q35's SMBus) to group i2c", async () => {
       expect(await board.ask("stat -c '%G %a' /dev/i2c-0")).toBe("i2c 660");
+    });
+
+    describe("measured", () => {
+      checkLatency(
+        () => project,
+        () => board,
+      );
     });
 
     describe("with changed nodes deployed to it", () => {

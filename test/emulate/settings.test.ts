@@ -15,6 +15,7 @@ function pinned(name: string, cpus: readonly number[]): NodeConfig {
     limits: { rttime: null },
     restart: "no",
     watchdog: null,
+    expect: {},
     after: [],
     groups: [],
   };

@@ -59,6 +59,7 @@ export function node(name: string, schedule: Schedule): NodeConfig {
     limits: { rttime: null },
     restart: "on-failure",
     watchdog: null,
+    expect: {},
     after: [],
     groups: [],
   };
