@@ -110,7 +110,7 @@ describe("an assembled image", () => {
       });
       const extracted = await kernelFromImage(tools, image.path, join(dir, "kernel"));
       expect(await readFile(extracted.kernel)).toEqual(kernel);
-      expect(await readFile(extracted.initramfs)).toEqual(packageFiles["kernel/initrd.img"]);
+      expect(await readFile(extracted.initramfs ?? "")).toEqual(packageFiles["kernel/initrd.img"]);
       expect(extracted.cmdline).toBe(inspection.boot.cmdline);
     });
   });

@@ -55,6 +55,7 @@ async function extract(
     deviceTrees: ["broadcom/bcm2711-rpi-4-b.dtb"],
     blobs: ["start4.elf"],
     tools: tools("cpython-313 sys _abc\n"),
+    kernelDir: null,
     signal: new AbortController().signal,
     ...change,
   });
