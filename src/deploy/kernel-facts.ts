@@ -37,6 +37,12 @@ export async function askKernel(
   );
 }
 
+/** Prints a word for each name, with what `ask`, where it is $n, says of it. */
+function askEach(word: string, names: readonly string[], ask: string): string[] {
+  if (names.length === 0) return [];
+  return [`for n in ${shellQuote([...new Set(names)])}; do printf 'rtkit:${word} %s ' "$n"; ${ask}; done`];
+}
+
 function askScript({
   sysctls,
   units,
@@ -44,14 +50,10 @@ function askScript({
   readonly sysctls: readonly string[];
   readonly units: readonly string[];
 }): string {
-  const one = (what: string, names: readonly string[], ask: string): string[] =>
-    names.length === 0
-      ? []
-      : [`for n in ${shellQuote([...new Set(names)])}; do printf 'rtkit:${what} %s ' "$n"; ${ask}; done`];
   return [
     "printf 'rtkit:cmdline '; cat /proc/cmdline",
-    ...one("sysctl", sysctls, `cat "/proc/sys/$(printf %s "$n" | tr . /)" 2>/dev/null || echo`),
-    ...one("unit", units, `systemctl is-active "$n" 2>/dev/null || echo`),
+    ...askEach("sysctl", sysctls, 'cat "/proc/sys/$(printf %s "$n" | tr . /)" 2>/dev/null || echo'),
+    ...askEach("unit", units, 'systemctl is-active "$n" 2>/dev/null || echo'),
     `echo ${CONFIG_MARK}`,
     'zcat /proc/config.gz 2>/dev/null || cat "/boot/config-$(uname -r)" 2>/dev/null',
     "true",

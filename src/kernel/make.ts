@@ -77,7 +77,9 @@ export async function makeKernel(
     tree,
     [
       "make",
-      ...["--directory=/src", "O=/build", `--jobs=${availableParallelism()}`],
+      "--directory=/src",
+      "O=/build",
+      `--jobs=${availableParallelism()}`,
       ...makeWords(architecture, toolchain.prefix, sourceDateEpoch),
       ...words,
     ],

@@ -47,10 +47,28 @@ export interface KernelSource {
 const SHELF = "kernel-work";
 
 /** What is no source: what a build in the folder itself left there (the kernel's own .gitignore), and its history. */
-const NO_SOURCE = [
-  ...["/.git", "*.o", "*.a", "*.ko", "*.mod", "*.mod.c", ".*.cmd", ".*.d", "*.dtb", "*.dtbo", "modules.order"],
-  ...["/.config", "/.config.old", "/vmlinux*", "/System.map", "/Module.symvers", "/modules.builtin*"],
-  ...["/include/config", "/include/generated", "/arch/*/include/generated", "/debian"],
+const NO_SOURCE: readonly string[] = [
+  "/.git",
+  "/.config",
+  "/.config.old",
+  "/Module.symvers",
+  "/System.map",
+  "/arch/*/include/generated",
+  "/debian",
+  "/include/config",
+  "/include/generated",
+  "/modules.builtin*",
+  "/vmlinux*",
+  "*.a",
+  "*.dtb",
+  "*.dtbo",
+  "*.ko",
+  "*.mod",
+  "*.mod.c",
+  "*.o",
+  ".*.cmd",
+  ".*.d",
+  "modules.order",
 ];
 
 /** Debian's linux-source packages have one tarball, and that one folder. */
@@ -94,9 +112,14 @@ export async function copyFolder(step: StepContext, toolchain: Toolchain, path: 
     const { stdout } = await toolchain.run(
       [
         "rsync",
-        ...["--archive", "--no-owner", "--no-group", "--delete", "--out-format=%n"],
+        "--archive",
+        "--no-owner",
+        "--no-group",
+        "--delete",
+        "--out-format=%n",
         ...NO_SOURCE.map((pattern) => `--exclude=${pattern}`),
-        ...["/origin/", "/build/"],
+        "/origin/",
+        "/build/",
       ],
       {
         mounts: [

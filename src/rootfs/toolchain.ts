@@ -124,10 +124,8 @@ export function openToolchain(output: Pick<StepOutput, "dir">, host: Architectur
       const words = Object.entries(variables).flatMap(([name, value]) =>
         value === undefined ? [] : [`${name}=${value}`],
       );
-      const { file, args } = namespace([
-        ...["sh", "-c", ENTER_SCRIPT, "sh", tree, ...places, "--"],
-        ...["env", "--ignore-environment", ...words, ...command],
-      ]);
+      const inside = ["env", "--ignore-environment", ...words, ...command];
+      const { file, args } = namespace(["sh", "-c", ENTER_SCRIPT, "sh", tree, ...places, "--", ...inside]);
       return exec(file, args, { ...options, killSignal: "SIGKILL", installHint: "run: sudo apt-get install uidmap" });
     },
   };

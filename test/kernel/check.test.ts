@@ -95,13 +95,13 @@ test("the table shows what differs first, and why", () => {
 
 test("an option that means nothing without another counts only where that is on", () => {
   const line = "# severity: high\n# reason: firmware takes its time\n# when: EFI\nCONFIG_EFI_DISABLE_RUNTIME=y\n";
-  const verdicts = (config: string): string[] =>
+  const verdictsOn = (config: string): string[] =>
     checkKernel(parseKconfig(config), parseFragment(line, "f"), { sysctls: {}, cmdline: [], units: [] }).map(
       ({ verdict }) => verdict,
     );
-  expect(verdicts("CONFIG_EFI=y\n")).toEqual(["differs"]);
-  expect(verdicts("CONFIG_EFI=y\nCONFIG_EFI_DISABLE_RUNTIME=y\n")).toEqual(["satisfied"]);
-  expect(verdicts("CONFIG_PCI=y\n")).toEqual(["satisfied"]);
+  expect(verdictsOn("CONFIG_EFI=y\n")).toEqual(["differs"]);
+  expect(verdictsOn("CONFIG_EFI=y\nCONFIG_EFI_DISABLE_RUNTIME=y\n")).toEqual(["satisfied"]);
+  expect(verdictsOn("CONFIG_PCI=y\n")).toEqual(["satisfied"]);
 });
 
 test("a kernel whose options are all as wanted has no table", () => {
