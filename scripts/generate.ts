@@ -6,9 +6,11 @@ import { cliReference } from "../src/cli/reference.ts";
 import { boardJsonSchema, projectJsonSchema } from "../src/config/json-schema.ts";
 import { configurationReference } from "../src/config/reference.ts";
 import { rtkitRoot } from "../src/core/paths.ts";
+import { kernelOptionsReference } from "../src/kernel/reference.ts";
 
 const docs = join(rtkitRoot, "docs");
 await writeFile(join(docs, "cli.md"), cliReference(await makeProgram(() => undefined)));
 await writeFile(join(docs, "rtkit.schema.json"), `${JSON.stringify(projectJsonSchema(), null, 2)}\n`);
 await writeFile(join(docs, "board.schema.json"), `${JSON.stringify(boardJsonSchema(), null, 2)}\n`);
 await writeFile(join(docs, "configuration.md"), configurationReference());
+await writeFile(join(docs, "kernel-options.md"), await kernelOptionsReference());

@@ -65,10 +65,14 @@ export function describeReason(reason: Reason, wanted: string): string {
 const MOST_SELECTORS = 4;
 
 function describeCondition({ condition: text, values }: z.infer<typeof condition>): string {
-  const known = values.map(
-    ({ name, value }) => `${name} ${value === null ? "is of another architecture" : `is ${value}`}`,
-  );
-  return known.length === 0 ? text : `${text}, where ${known.join(", ")}`;
+  const [only, ...others] = values;
+  if (only === undefined) return text;
+  if (others.length === 0 && only.name === text) return `${text}, which ${has(only.value)}`;
+  return `${text}, where ${values.map(({ name, value }) => `${name} ${has(value)}`).join(", ")}`;
+}
+
+function has(value: string | null): string {
+  return value === null ? "is of another architecture" : `is ${value}`;
 }
 
 function place({ file, line }: z.infer<typeof where>): string {

@@ -1,3 +1,4 @@
+import { unquote } from "./kconfig.ts";
 import { throwIfAny, usageError, type Place, type RtkitError } from "../core/errors.ts";
 
 /** How bad it is when a kernel differs from what is wanted. */
@@ -72,7 +73,7 @@ export function parseFragment(text: string, file: string, defaults?: FragmentDef
     const more = /^# {3}(\S.*)$/.exec(line.trimEnd());
     if (set !== null) {
       const name = set[1] ?? set[3] ?? "";
-      const value = (set[2] ?? "n").replace(/^"(.*)"$/, "$1");
+      const value = unquote(set[2] ?? "n");
       const option = makeOption({ name, value, where }, facts, defaults, errors);
       if (options.some((other) => other.name === name)) fail(`CONFIG_${name} stands here twice`, "remove one of them");
       else if (option !== undefined) options.push(option);

@@ -13,7 +13,7 @@ import {
 import { parseKconfig, type Kconfig } from "./kconfig.ts";
 
 /** The folder of the fragments that rtkit brings. */
-const FRAGMENTS = join(rtkitRoot, "board-configs/kernel");
+export const FRAGMENTS: string = join(rtkitRoot, "board-configs/kernel");
 
 /** What stands before and after the gzipped configuration in a kernel built with IKCONFIG (kernel/configs.c). */
 const EMBEDDED = { start: Buffer.from("IKCFG_ST"), end: Buffer.from("IKCFG_ED") };

@@ -12,7 +12,7 @@ describe("why an option is not as asked", () => {
     ],
     [
       { kind: "depends", where, unmet: [{ condition: "THERMAL_OF", values: [{ name: "THERMAL_OF", value: "n" }] }] },
-      "needs THERMAL_OF, where THERMAL_OF is n (drivers/x/Kconfig:7)",
+      "needs THERMAL_OF, which is n (drivers/x/Kconfig:7)",
     ],
     [
       {

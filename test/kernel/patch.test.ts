@@ -1,5 +1,10 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { hunkLine, rejects } from "../../src/kernel/patch.ts";
+import { applyPatch, hunkLine, rejects } from "../../src/kernel/patch.ts";
+import { contextIn } from "../image/tools-fixtures.ts";
+import { scratchDir } from "../scratch.ts";
+import { fakeToolchain, Printed } from "./fake-toolchain.ts";
 
 const patch = [
   "From: somebody",
@@ -47,4 +52,20 @@ describe("what patch(1) complains of", () => {
   });
 
   test("nothing, when all fits", () => expect(rejects(["patching file kernel/fork.c"])).toEqual([]));
+});
+
+test("a patch that does not fit is told with the place of its hunk", async () => {
+  const dir = scratchDir("patch-");
+  const path = join(dir, "0001-fork.patch");
+  await writeFile(path, patch);
+  const toolchain = fakeToolchain(() => {
+    throw new Printed("patching file kernel/fork.c\nHunk #2 FAILED at 9.");
+  });
+  const context = { ...contextIn(dir), progress: (): void => undefined };
+  await expect(applyPatch(context, toolchain, path, dir)).rejects.toMatchObject({
+    code: "RTK_KERNEL_PATCH",
+    exitStatus: 2,
+    message: "this patch cannot be applied: hunk 2 of kernel/fork.c does not fit",
+    where: { file: path, line: 7 },
+  });
 });
