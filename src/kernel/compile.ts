@@ -5,6 +5,7 @@ import { RtkitError } from "../core/errors.ts";
 import type { ExecOptions } from "../core/exec.ts";
 import { kernelArchitecture, LOCAL_VERSION, makeKernel, type KernelTree } from "./make.ts";
 import { makeDeb } from "./deb.ts";
+import { parseKconfig } from "./kconfig.ts";
 
 /** Where the modules are installed below the build's folder, before they go into the output. */
 const STAGE = "rtkit-stage";
@@ -32,18 +33,16 @@ export async function compileKernel(
   const { outDir, progress } = options;
   const { target, image, deviceTrees } = kernelArchitecture(tree.architecture);
   await writeConfig(join(build, ".config"), options.config);
-  await make(tree, [target, "modules", ...(deviceTrees === null ? [] : ["dtbs"])], compileProgress(progress));
+  const hasModules = parseKconfig(options.config).has("MODULES");
+  const targets = [target, ...(hasModules ? ["modules"] : []), ...(deviceTrees === null ? [] : ["dtbs"])];
+  await make(tree, targets, compileProgress(progress));
   const result = await readFile(join(build, ".config"), "utf8");
   if (result !== options.config) throw new Error("make changed the kernel's configuration");
-  progress("installing modules");
-  await rm(join(build, STAGE), { recursive: true, force: true });
-  await mkdir(join(build, STAGE));
-  await make(tree, [`INSTALL_MOD_PATH=/build/${STAGE}`, "DEPMOD=/usr/sbin/depmod", "modules_install"]);
   const release = (await readFile(join(build, "include/config/kernel.release"), "utf8")).trim();
-  const modules = join(build, STAGE, "lib/modules", release);
-  // Where headers are, on this machine.
-  for (const link of ["build", "source"]) await rm(join(modules, link), { force: true });
-  await cp(join(build, STAGE), join(outDir, "modules"), { recursive: true });
+  if (hasModules) {
+    progress("installing modules");
+    await installModules(tree, release, join(outDir, "modules"));
+  }
   await mkdir(join(outDir, "kernel"), { recursive: true });
   await cp(join(build, image), join(outDir, "kernel/vmlinuz"));
   await writeFile(join(outDir, "kernel/config"), result);
@@ -53,6 +52,16 @@ export async function compileKernel(
   const version = `${options.version ?? release.slice(0, -LOCAL_VERSION.length)}+rtkit`;
   await makeDeb(tree, { outDir, release, version, stage: STAGE });
   await rm(join(build, STAGE), { recursive: true, force: true });
+}
+
+async function installModules(tree: KernelTree, release: string, to: string): Promise<void> {
+  const stage = join(tree.build, STAGE);
+  await rm(stage, { recursive: true, force: true });
+  await mkdir(stage);
+  await make(tree, [`INSTALL_MOD_PATH=/build/${STAGE}`, "DEPMOD=/usr/sbin/depmod", "modules_install"]);
+  // Where headers are, on this machine.
+  for (const link of ["build", "source"]) await rm(join(stage, "lib/modules", release, link), { force: true });
+  await cp(stage, to, { recursive: true });
 }
 
 /** An equal file keeps its time: make would look at every option again. */

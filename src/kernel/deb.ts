@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inKernel, type KernelTree } from "./make.ts";
@@ -26,7 +27,8 @@ export async function makeDeb(tree: KernelTree, { outDir, release, version, stag
   await mkdir(join(root, "boot"));
   await cp(join(outDir, "kernel/vmlinuz"), join(root, "boot", `vmlinuz-${release}`));
   await cp(join(outDir, "kernel/config"), join(root, "boot", `config-${release}`));
-  await cp(join(outDir, "modules/lib/modules"), join(root, "usr/lib/modules"), { recursive: true });
+  const modules = join(outDir, "modules/lib/modules");
+  if (existsSync(modules)) await cp(modules, join(root, "usr/lib/modules"), { recursive: true });
   const kinds = await readdir(join(outDir, "kernel"));
   for (const [kind, folder] of [
     ["dtbs", ""],

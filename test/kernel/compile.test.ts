@@ -8,7 +8,7 @@ import { scratchDir } from "../scratch.ts";
 import { fakeToolchain, Printed, type FakeRun } from "./fake-toolchain.ts";
 
 const release = "6.12.118-rtkit";
-const config = "CONFIG_PREEMPT_RT=y\n";
+const config = "CONFIG_PREEMPT_RT=y\nCONFIG_MODULES=y\n";
 
 let tree: KernelTree;
 let outDir: string;

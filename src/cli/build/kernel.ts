@@ -219,7 +219,11 @@ function inputsOf(job: KernelJob): { readonly [key: string]: Json } {
 }
 
 /** Works in the folder where this source was compiled for this architecture before, if it was. */
-async function inKernelTree<T>(step: StepContext, job: KernelJob, work: (tree: KernelTree) => Promise<T>): Promise<T> {
+export async function inKernelTree<T>(
+  step: StepContext,
+  job: KernelJob,
+  work: (tree: KernelTree) => Promise<T>,
+): Promise<T> {
   const { architecture } = job.project.board;
   const source = await prepareSource(step, job.toolchain, job.source);
   const key = digestOf({ source: workKey(job.source), toolchain: digestOf(job.toolchainInputs), architecture });
