@@ -122,12 +122,6 @@ describe("a small kernel", () => {
     ];
   });
 
-  const imageIn = async (cache: string): Promise<string | undefined> => {
-    const shelf = join(cache, "kernel-work");
-    const builds = existsSync(shelf) ? (await readdir(shelf)).filter((name) => name.startsWith("build-")) : [];
-    return builds[0] === undefined ? undefined : join(shelf, builds[0]);
-  };
-
   it("that was killed goes on with what was compiled, leaves nothing running, and becomes the same bytes as one built at once", async () => {
     const [one, two] = caches;
     if (one === undefined || two === undefined) throw new Error("there are two caches");
@@ -138,13 +132,13 @@ describe("a small kernel", () => {
     });
     const compiled = "kernel/fork.o";
     for (;;) {
-      const folder = await imageIn(one.RTKIT_CACHE);
+      const folder = await workFolderIn(one.RTKIT_CACHE);
       if (folder !== undefined && existsSync(join(folder, compiled))) break;
       if (killed.exitCode !== null) throw new Error(`the build ended with ${killed.exitCode}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     process.kill(-(killed.pid ?? 0), "SIGKILL");
-    const folder = (await imageIn(one.RTKIT_CACHE)) ?? "";
+    const folder = (await workFolderIn(one.RTKIT_CACHE)) ?? "";
     while ((await processesIn(folder)).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
     const before = (await stat(join(folder, compiled))).mtimeMs;
 
@@ -157,6 +151,13 @@ describe("a small kernel", () => {
     expect([await digestFile(second.image.path), await digestFile(second.deb.path)]).toEqual([image, deb]);
   });
 });
+
+/** Where a cache has the one kernel that is compiled; undefined before. */
+async function workFolderIn(cache: string): Promise<string | undefined> {
+  const shelf = join(cache, "kernel-work");
+  const [name] = existsSync(shelf) ? (await readdir(shelf)).filter((entry) => entry.startsWith("build-")) : [];
+  return name === undefined ? undefined : join(shelf, name);
+}
 
 /** Processes that work in a folder, seen from here. */
 async function processesIn(folder: string): Promise<string[]> {
