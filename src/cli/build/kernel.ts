@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Project } from "../../config/model.ts";
 import { shownPath } from "../../core/paths.ts";
@@ -229,6 +229,9 @@ export async function inKernelTree<T>(
   const key = digestOf({ source: workKey(job.source), toolchain: digestOf(job.toolchainInputs), architecture });
   const ccache = join(step.cacheDir, "ccache", "kernel");
   await mkdir(ccache, { recursive: true });
+  // Used: not to be given up.
+  const now = new Date();
+  await utimes(ccache, now, now);
   return inWorkFolder(step, `build-${key}`, async (build) =>
     work({
       toolchain: job.toolchain,
