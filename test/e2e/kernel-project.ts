@@ -8,13 +8,17 @@ export interface KernelProject {
   readonly boardFragments: readonly string[];
   /** The text of the project's own fragment. */
   readonly fragment: string;
+  /** Debian's source package by default. */
+  readonly source?: string;
+  /** Paths of patches, relative to the project. */
+  readonly patches?: readonly string[];
 }
 
 /**
- * Makes examples/arm for a board like qemu-x86_64 in a folder: its kernel is compiled from Debian's source with the
- * fragments given.
+ * Makes examples/arm for a board like qemu-x86_64 in a folder: its kernel is compiled with the fragments given.
  */
-export async function kernelProject(dir: string, { boardFragments, fragment }: KernelProject): Promise<void> {
+export async function kernelProject(dir: string, options: KernelProject): Promise<void> {
+  const { boardFragments, fragment, source = "debian", patches = [] } = options;
   await cp(join(rtkitRoot, "examples/arm/nodes"), join(dir, "nodes"), { recursive: true });
   const board = await readFile(join(rtkitRoot, "board-configs/qemu-x86_64.yaml"), "utf8");
   await writeFile(
@@ -22,7 +26,7 @@ export async function kernelProject(dir: string, { boardFragments, fragment }: K
     board.replace(/^ {2}fragments: .*$/m, `  fragments: [${boardFragments.join(", ")}]`),
   );
   const project = await readFile(join(rtkitRoot, "examples/arm/rtkit.yaml"), "utf8");
-  const kernel = "kernel: { source: debian, fragments: [./own.config] }";
+  const kernel = `kernel: { source: ${source}, fragments: [./own.config], patches: [${patches.join(", ")}] }`;
   await writeFile(join(dir, "rtkit.yaml"), `${project.replace(/^board: .*$/m, "board: ./pc.yaml")}\n${kernel}\n`);
   await writeFile(join(dir, "own.config"), fragment);
 }

@@ -1,7 +1,9 @@
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { configureKernel, inKernelTree, kernelJob } from "../../src/cli/build/kernel.ts";
 import { lockedPackages } from "../../src/cli/build/lock.ts";
@@ -107,53 +109,32 @@ const MERGE_SCRIPT = [
   "scripts/kconfig/merge_config.sh -n -O /build /tmp/fragment",
 ].join("\n");
 
-describe("a small kernel", () => {
-  const dir = scratchDir("kernel-small-");
-  const build = ["kernel", "build", "--project", dir];
-  let caches: readonly { RTKIT_CACHE: string; CI?: string }[];
-  beforeAll(async () => {
-    await kernelProject(dir, { boardFragments: [], fragment: "CONFIG_PRINTK=y\nCONFIG_MODULES=y\n" });
-    caches = [
-      { RTKIT_CACHE: await coldCache(join(dir, "one"), cacheDir()) },
-      { RTKIT_CACHE: await coldCache(join(dir, "two"), cacheDir()) },
-    ];
-  });
-
-  it("that was killed goes on with what was compiled, leaves nothing running, and becomes the same bytes as one built at once", async () => {
-    const [one, two] = caches;
-    if (one === undefined || two === undefined) throw new Error("there are two caches");
-    const killed = spawn(join(rtkitRoot, "bin", "rtkit"), [...build, "--json"], {
-      env: { ...process.env, ...one },
-      stdio: "ignore",
-      detached: true,
-    });
-    const compiled = "kernel/fork.o";
-    for (;;) {
-      const folder = await workFolderIn(one.RTKIT_CACHE);
-      if (folder !== undefined && existsSync(join(folder, compiled))) break;
-      if (killed.exitCode !== null) throw new Error(`the build ended with ${killed.exitCode}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    process.kill(-(killed.pid ?? 0), "SIGKILL");
-    const folder = (await workFolderIn(one.RTKIT_CACHE)) ?? "";
-    while ((await processesIn(folder)).length > 0) await new Promise((resolve) => setTimeout(resolve, 100));
-    const before = (await stat(join(folder, compiled))).mtimeMs;
-
-    const first = await rtkitResult<{ image: Built["image"]; deb: Built["image"] }>(build, one);
-    expect((await stat(join(folder, compiled))).mtimeMs).toBe(before);
-    const [image, deb] = [await digestFile(first.image.path), await digestFile(first.deb.path)];
-    await rm(join(dir, "out"), { recursive: true });
-
-    const second = await rtkitResult<{ image: Built["image"]; deb: Built["image"] }>(build, two);
-    expect([await digestFile(second.image.path), await digestFile(second.deb.path)]).toEqual([image, deb]);
-  });
-});
-
 /** Where a cache has the one kernel that is compiled; undefined before. */
 async function workFolderIn(cache: string): Promise<string | undefined> {
   const shelf = join(cache, "kernel-work");
   const [name] = existsSync(shelf) ? (await readdir(shelf)).filter((entry) => entry.startsWith("build-")) : [];
   return name === undefined ? undefined : join(shelf, name);
+}
+
+/** A patch that changes what the miniature's robot returns. */
+function patch(from: number, to: number): string {
+  const [before, after] = [from, to].map((value) => `int robot(void) { return ${value}; }`);
+  return `--- a/robot.c\n+++ b/robot.c\n@@ -1 +1 @@\n-${before}\n+${after}\n`;
+}
+
+/** Paths of the files in a folder whose names end so. */
+async function filesIn(folder: string, ending: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
+}
+
+/** Waits until a build has compiled an object; returns the folder that it is in. */
+async function untilCompiled(cache: string, name: string, build: ChildProcess): Promise<string> {
+  for (;;) {
+    const folder = await workFolderIn(cache);
+    if (folder !== undefined && existsSync(join(folder, name))) return folder;
+    if (build.exitCode !== null) throw new Error(`the build ended with ${build.exitCode}`);
+    await sleep(100);
+  }
 }
 
 /** Processes that work in a folder, seen from here. */
@@ -166,7 +147,109 @@ async function processesIn(folder: string): Promise<string[]> {
   return found;
 }
 
-describe("an image with a kernel made for its board", () => {
+describe("a kernel out of a folder (one in miniature, which does not boot)", () => {
+  const dir = scratchDir("kernel-folder-");
+  const linux = join(dir, "linux");
+  const build = ["kernel", "build", "--project", dir];
+  let env: { RTKIT_CACHE: string };
+  beforeAll(async () => {
+    env = { RTKIT_CACHE: await coldCache(join(dir, "cache"), cacheDir()) };
+    await cp(join(rtkitRoot, "test/fixtures/kernel/miniature"), linux, { recursive: true });
+    await kernelProject(dir, { boardFragments: [], fragment: "CONFIG_MODULES=y\n", source: "./linux" });
+  });
+
+  /** The object of a source file in the folder where the kernel is compiled. */
+  const object = async (name: string): Promise<string> => join((await workFolderIn(env.RTKIT_CACHE)) ?? "", name);
+
+  it("leaves image, configuration, release and a Debian package in out/, and nothing in the folder", async () => {
+    const before = await readdir(linux);
+    const { release, deb } = await rtkitResult<{ release: string; deb: Built["image"] }>(build, env);
+    expect(release).toBe("6.99.1-rtkit");
+    expect((await readdir(join(dir, "out/pc/kernel"))).toSorted()).toEqual([
+      "config",
+      "linux-image-6.99.1-rtkit_6.99.1+rtkit_amd64.deb",
+      "release",
+      "vmlinuz",
+    ]);
+    const { stdout } = await execa("dpkg-deb", ["--contents", deb.path]);
+    const files = stdout.split("\n").map((line) => line.split(/\s+/)[5]);
+    expect(files).toContain("./usr/lib/modules/6.99.1-rtkit/kernel/robot.ko");
+    expect(files).toContain("./usr/lib/modules/6.99.1-rtkit/modules.dep");
+    expect(files).not.toContain("./usr/lib/modules/6.99.1-rtkit/build");
+    expect(stdout.split("\n").every((line) => line.includes(" root/root "))).toBe(true);
+    expect(await readdir(linux)).toEqual(before);
+  });
+
+  it("says in its image who made it, where and when: rtkit, rtkit, and the time of the lock", async () => {
+    const image = await readFile(join(dir, "out/pc/kernel/vmlinuz"), "latin1");
+    expect(image).toMatch(/rtkit@rtkit \w{3}, \d\d \w{3} 20\d\d /);
+  });
+
+  it("goes on after it was killed, which left nothing running, and becomes the same bytes as one built at once", async () => {
+    const cold = { RTKIT_CACHE: await coldCache(join(dir, "other"), cacheDir()) };
+    const [image, deb] = [join(dir, "out/pc/kernel/vmlinuz"), (await filesIn(join(dir, "out/pc/kernel"), ".deb"))[0]];
+    const built = [await digestFile(image), await digestFile(deb ?? "")];
+    await rm(join(dir, "out"), { recursive: true });
+    await writeFile(join(linux, "slow-robot"), "");
+    const killed = spawn(join(rtkitRoot, "bin", "rtkit"), [...build, "--json"], {
+      env: { ...process.env, ...cold },
+      stdio: "ignore",
+      detached: true,
+    });
+    const folder = await untilCompiled(cold.RTKIT_CACHE, "kernel.o", killed);
+    process.kill(-(killed.pid ?? 0), "SIGKILL");
+    while ((await processesIn(folder)).length > 0) await sleep(100);
+    const kept = (await stat(join(folder, "kernel.o"))).mtimeMs;
+    await rm(join(linux, "slow-robot"));
+    await rtkitResult(build, cold);
+    expect((await stat(join(folder, "kernel.o"))).mtimeMs).toBe(kept);
+    expect([await digestFile(image), await digestFile(deb ?? "")]).toEqual(built);
+  });
+
+  it("compiles only what changed in the folder", async () => {
+    const kept = (await stat(await object("kernel.o"))).mtimeMs;
+    await writeFile(join(linux, "robot.c"), "int robot(void) { return 2; }\n");
+    expect(await rtkitResult(build, env)).toMatchObject({ cached: false });
+    expect((await stat(await object("kernel.o"))).mtimeMs).toBe(kept);
+    expect(await rtkitResult(build, env)).toMatchObject({ cached: true });
+  });
+
+  it("tells what the compiler said", async () => {
+    await writeFile(join(linux, "robot.c"), "int robot(void) { return }\n");
+    const run = await rtkit(build, env);
+    expect(run.status).toBe(1);
+    expect(run.lines.at(-1)).toMatchObject({
+      code: "RTK_KERNEL_BUILD",
+      message: expect.stringContaining("robot.c:1:26: error: expected expression before"),
+    });
+  });
+
+  it("takes the project's patches in order, and says which one does not fit, and where", async () => {
+    await writeFile(join(linux, "robot.c"), "int robot(void) { return 1; }\n");
+    await writeFile(join(dir, "1.patch"), patch(1, 2));
+    await writeFile(join(dir, "2.patch"), patch(2, 3));
+    const project = { boardFragments: [], fragment: "CONFIG_MODULES=y\n", source: "./linux" };
+    await kernelProject(dir, { ...project, patches: ["1.patch", "2.patch"] });
+    await rtkitResult(build, env);
+    expect(await readFile(join(linux, "robot.c"), "utf8")).toContain("return 1");
+    await kernelProject(dir, { ...project, patches: ["2.patch", "1.patch"] });
+    const run = await rtkit(build, env);
+    expect(run.status).toBe(2);
+    expect(run.lines.at(-1)).toMatchObject({
+      code: "RTK_KERNEL_PATCH",
+      message: "this patch cannot be applied: hunk 1 of robot.c does not fit",
+      where: { file: expect.stringMatching(/2\.patch$/), line: 3 },
+    });
+  });
+});
+
+// Compiling a whole kernel takes longer than everything else that `npm test` does: CONTRIBUTING.md says how to ask for it.
+const compiles = process.env["RTKIT_KERNEL"] !== undefined;
+it.skipIf(compiles)("compiling and booting Debian's kernel is left out: RTKIT_KERNEL=1 asks for it", ({ skip }) =>
+  skip(),
+);
+
+describe.runIf(compiles)("an image with a kernel made for its board", () => {
   const dir = scratchDir("kernel-image-");
   let built: Built;
   let board: RunningBoard;
