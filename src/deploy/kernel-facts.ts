@@ -1,3 +1,4 @@
+import { printable } from "../core/printable.ts";
 import { formatAddress } from "./address.ts";
 import { RtkitError } from "../core/errors.ts";
 import { shellQuote } from "../core/exec.ts";
@@ -26,7 +27,7 @@ export async function askKernel(
   wanted: { readonly sysctls: readonly string[]; readonly units: readonly string[] },
 ): Promise<RunningKernel> {
   const { stdout } = await connection.run(askScript(wanted), { timeoutMs: 60_000 });
-  const answer = parseAnswer(stdout);
+  const answer = parseAnswer(printable(stdout));
   if (answer !== undefined && stdout.length < MAX_CONFIG) return answer;
   throw new RtkitError(
     "RTK_KERNEL_CONFIG",
