@@ -18,7 +18,8 @@ export interface DebFacts {
 /**
  * Makes the kernel a Debian package as Debian's own are laid out (`linux-image-<release>`): for boards that get their
  * software with apt. Its scripts call the hooks in /etc/kernel, as those of Debian's packages do: they make an initramfs
- * where initramfs-tools is, and write the boot partition where raspi-firmware is.
+ * where initramfs-tools is, and write the boot partition where raspi-firmware is. That one does nothing without an
+ * initramfs, so in an image whose kernel needs none the package writes the boot partition itself.
  */
 export async function makeDeb(tree: KernelTree, { outDir, release, version, stage }: DebFacts): Promise<void> {
   const root = join(tree.build, stage);
@@ -52,6 +53,24 @@ export async function makeDeb(tree: KernelTree, { outDir, release, version, stag
   await rm(join(tree.build, file));
 }
 
+/**
+ * rtkit's images start `vmlinuz` of their boot partition, and have an initrd.img beside it unless the kernel needs none. A
+ * file is whole before it takes the name of the one that is there.
+ */
+const BOOT_SCRIPT = [
+  "boot=@root@/boot/firmware",
+  'if [ "$1" = configure ] && [ -e "$boot/vmlinuz" ] && [ ! -e "$boot/initrd.img" ]; then',
+  "  for file in @root@/usr/lib/linux-image-@release@/*/*.dtb @root@/boot/vmlinuz-@release@; do",
+  "    name=${file##*/}; name=${name%-@release@}",
+  '    [ -e "$boot/$name" ] || continue',
+  '    cp "$file" "$boot/$name.new"',
+  '    sync "$boot/$name.new"',
+  '    mv "$boot/$name.new" "$boot/$name"',
+  "  done",
+  '  sync "$boot"',
+  "fi",
+].join("\n");
+
 /** Modes of the host's umask would be packed too. */
 const PACK_SCRIPT = [
   "set -eu",
@@ -79,11 +98,15 @@ function control(name: string, version: string, architecture: string): string {
   ].join("\n");
 }
 
-/** As in Debian's kernel packages: run-parts(8) over /etc/kernel/<script>.d with the release and the kernel's file. */
-function maintainerScript(script: string, release: string): string {
+/**
+ * As in Debian's kernel packages: run-parts(8) over /etc/kernel/<script>.d with the release and the kernel's file. `root` is
+ * empty, but in tests.
+ */
+export function maintainerScript(script: string, release: string, root = ""): string {
   return [
     "#!/bin/sh",
     "set -e",
+    ...(script === "postinst" ? [BOOT_SCRIPT.replaceAll("@root@", root).replaceAll("@release@", release)] : []),
     'DEB_MAINT_PARAMS="$*"',
     "export DEB_MAINT_PARAMS",
     `[ ! -d /etc/kernel/${script}.d ] || run-parts --report --exit-on-error --arg=${release} --arg=/boot/vmlinuz-${release} /etc/kernel/${script}.d`,
