@@ -7,6 +7,7 @@ import { cliReference } from "../src/cli/reference.ts";
 import { boardJsonSchema, projectJsonSchema } from "../src/config/json-schema.ts";
 import { configurationReference } from "../src/config/reference.ts";
 import { rtkitRoot } from "../src/core/paths.ts";
+import { kernelOptionsReference } from "../src/kernel/reference.ts";
 
 const docs = join(rtkitRoot, "docs");
 await writeFile(join(docs, "cli.md"), cliReference(await makeProgram(() => undefined)));
@@ -15,3 +16,4 @@ await writeFile(join(docs, "board.schema.json"), `${JSON.stringify(boardJsonSche
 await writeFile(join(docs, "configuration.md"), configurationReference());
 const doctor = join(docs, "doctor.md");
 await writeFile(doctor, withTable(await readFile(doctor, "utf8"), auditReference()));
+await writeFile(join(docs, "kernel-options.md"), await kernelOptionsReference());

@@ -107,9 +107,14 @@ async function boardNames(): Promise<readonly string[]> {
   return (await namesIn(boardsDir, ".yaml")).toSorted();
 }
 
+/** Names of the kernel fragments that rtkit brings, sorted. */
+export async function fragmentNames(): Promise<readonly string[]> {
+  return namesIn(join(boardsDir, "kernel"), ".config");
+}
+
 async function boardParts(): Promise<BoardParts> {
   return {
-    fragments: await namesIn(join(boardsDir, "kernel"), ".config"),
+    fragments: await fragmentNames(),
     overlays: await namesIn(join(rtkitRoot, "overlays"), ""),
   };
 }

@@ -2,6 +2,7 @@ import { open, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { errnoCode } from "../core/errors.ts";
+import { fragmentNames } from "./boards.ts";
 import type { PartialProjectInput } from "./project-schema.ts";
 
 /** What stands at a path that the project file names. */
@@ -25,6 +26,18 @@ export interface ProjectFacts {
   readonly signerFiles: ReadonlyMap<number, FileFact>;
   /** overlay.yaml of each of `image.overlays`, by index, and the folder itself. */
   readonly overlays: readonly { readonly folder: FileFact; readonly description: FileFact }[];
+  readonly kernel: KernelFacts;
+}
+
+/** What stands at the paths of the project file's section `kernel`. */
+export interface KernelFacts {
+  /** The folder that `kernel.source` names, and the Kconfig in it; null when it names none. */
+  readonly source: { readonly folder: FileFact; readonly kconfig: FileFact } | null;
+  /** By index in `kernel.fragments`; those that are names have none. */
+  readonly fragments: ReadonlyMap<number, FileFact>;
+  readonly patches: readonly FileFact[];
+  /** Names of the fragments that rtkit brings. */
+  readonly known: readonly string[];
 }
 
 /** Enough for every key of a person's authorized_keys; more than enough to tell what a program is. */
@@ -47,7 +60,24 @@ export async function gatherFacts(
     const folder = resolve(dir, overlay);
     overlays.push({ folder: await factOf(folder), description: await factOf(join(folder, "overlay.yaml")) });
   }
-  return { dir, entries, keyFiles, signerFiles, overlays };
+  return { dir, entries, keyFiles, signerFiles, overlays, kernel: await kernelFacts(input.kernel ?? {}, dir) };
+}
+
+async function kernelFacts(kernel: NonNullable<PartialProjectInput["kernel"]>, dir: string): Promise<KernelFacts> {
+  const fragments = new Map<number, FileFact>();
+  for (const [index, item] of (kernel.fragments ?? []).entries()) {
+    if (isFragmentPath(item)) fragments.set(index, await factOf(resolve(dir, item)));
+  }
+  const patches = await Promise.all((kernel.patches ?? []).map(async (path) => factOf(resolve(dir, path))));
+  const folder = kernel.source === undefined || kernel.source === "debian" ? null : resolve(dir, kernel.source);
+  const source =
+    folder === null ? null : { folder: await factOf(folder), kconfig: await factOf(join(folder, "Kconfig")) };
+  return { source, fragments, patches, known: await fragmentNames() };
+}
+
+/** Whether an item of `kernel.fragments` is a file, not the name of a fragment that rtkit brings. */
+function isFragmentPath(item: string): boolean {
+  return item.includes("/") || item.endsWith(".config");
 }
 
 async function keyFacts(

@@ -14,6 +14,7 @@ export interface Project {
   readonly name: string;
   readonly board: Board;
   readonly image: ImageConfig;
+  readonly kernel: KernelConfig;
   /** In the order of the project file; never empty. */
   readonly nodes: readonly NodeConfig[];
   /** Boards on the network by name, in the order of the project file. */
@@ -58,6 +59,23 @@ export interface ImageConfig {
   /** Folders of the project's own overlays, in layering order. */
   readonly overlays: readonly string[];
 }
+
+/** Where the image's kernel comes from, and what the project wants of it besides the board. */
+export interface KernelConfig {
+  /** Null for the board's Debian package. */
+  readonly source: KernelSource | null;
+  /** On top of the board's: names of fragments that rtkit brings, or absolute paths of the project's own. */
+  readonly fragments: readonly string[];
+  /** Absolute paths of patches, in the order they are applied. */
+  readonly patches: readonly string[];
+}
+
+/** What a kernel is compiled from. */
+export type KernelSource =
+  /** Debian's source package of the suite, in the lock. */
+  | { readonly kind: "debian" }
+  /** A kernel's source tree on this machine, absolute. */
+  | { readonly kind: "folder"; readonly path: string };
 
 /** An ed25519 key that signs releases. */
 export interface Signer {

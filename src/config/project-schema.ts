@@ -264,12 +264,35 @@ const cache = z
   })
   .describe("Where build results are shared.");
 
+const kernel = z
+  .strictObject({
+    source: pathText
+      .optional()
+      .describe(
+        "Compile the kernel, and boot without an initramfs: `debian` for the source package of the board's suite, or the folder of a kernel's source tree (`./linux`). Default: the board's Debian package. See [kernel](kernel.md).",
+      ),
+    fragments: z
+      .array(pathText)
+      .optional()
+      .describe(
+        "What is wanted of the kernel besides the board's fragments, later ones on top: names of fragments that rtkit brings (`camera`), or files of your own (`kernel/robot.config`).",
+      ),
+    patches: z
+      .array(pathText)
+      .optional()
+      .describe(
+        "Patches of the kernel's source, as `git format-patch` or `diff -u` writes them, applied in this order.",
+      ),
+  })
+  .describe("The image's kernel.");
+
 const sections = {
   name: hostLabel("arm-controller").describe("The project's name: a host label; outputs are called `<name>-<board>`."),
   board: pathText.describe(
     "A board that `rtkit boards` lists, or the path of a board file of your own (`./boards/mine.yaml`).",
   ),
   image: image.optional(),
+  kernel: kernel.optional(),
   nodes: named(node).describe("The robot's programs by name; one process each."),
   targets: named(target).optional().describe("Boards on the network by name."),
   deploy: deploy.optional(),

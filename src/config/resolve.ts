@@ -2,6 +2,8 @@ import type { ProjectFacts } from "./facts.ts";
 import type {
   Board,
   ImageConfig,
+  KernelConfig,
+  KernelSource,
   LimitsConfig,
   MemoryConfig,
   NodeConfig,
@@ -59,6 +61,7 @@ export function resolveProject(
       signers,
       overlays: facts.overlays.map(({ folder }) => folder.path),
     },
+    kernel: resolveKernel(input, facts),
     nodes: Object.entries(input.nodes).map(([name, node]) =>
       resolveNode(name, node, facts.entries.get(name)?.path ?? ""),
     ),
@@ -70,6 +73,20 @@ export function resolveProject(
     })),
     deploy: { check: input.deploy?.check ?? null, health: input.deploy?.health ?? null },
     cache: { url: input.cache?.url ?? null },
+  };
+}
+
+function resolveKernel({ kernel }: ProjectInput, { kernel: facts }: ProjectFacts): KernelConfig {
+  const source: KernelSource | null =
+    kernel?.source === undefined
+      ? null
+      : facts.source === null
+        ? { kind: "debian" }
+        : { kind: "folder", path: facts.source.folder.path };
+  return {
+    source,
+    fragments: (kernel?.fragments ?? []).map((item, index) => facts.fragments.get(index)?.path ?? item),
+    patches: facts.patches.map(({ path }) => path),
   };
 }
 

@@ -16,7 +16,8 @@ export interface MachineSpec {
   /** False: what the machine writes is thrown away. True: it is written to `disk`. */
   readonly keepWrites: boolean;
   readonly kernel: string;
-  readonly initramfs: string;
+  /** Null for a kernel that needs none. */
+  readonly initramfs: string | null;
   /** The image's own kernel command line. */
   readonly cmdline: string;
   readonly access: GuestAccess;
@@ -59,8 +60,7 @@ export function qemuArguments(spec: MachineSpec): string[] {
     memoryValue(spec.memory),
     "-kernel",
     spec.kernel,
-    "-initrd",
-    spec.initramfs,
+    ...(spec.initramfs === null ? [] : ["-initrd", spec.initramfs]),
     "-append",
     guestCmdline(spec),
     "-drive",

@@ -34,10 +34,10 @@ export interface RunOptions {
   readonly signal: AbortSignal;
 }
 
-/** Files on the host, and the command line without line end. */
+/** Files on the host (no initramfs for a kernel that needs none), and the command line without line end. */
 export interface LoadedKernel {
   readonly kernel: string;
-  readonly initramfs: string;
+  readonly initramfs: string | null;
   readonly cmdline: string;
 }
 
@@ -191,7 +191,7 @@ async function start(options: RunOptions, how: Manner): Promise<StartedMachine> 
   const { board, signal } = options;
   const dir = await makeRuntimeDir();
   try {
-    options.progress("reading kernel and initramfs from the image");
+    options.progress("reading the kernel from the image");
     const loaded = await options.loadKernel(join(dir, BOOT_FILES));
     const host = hostArchitecture();
     const accelerator = await chooseAccelerator({ board, host, kernel: loaded.kernel, dir }, signal);

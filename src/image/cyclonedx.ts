@@ -36,6 +36,8 @@ export interface Component {
   readonly purl?: string | undefined;
   /** What it consists of. */
   readonly components?: readonly Component[] | undefined;
+  /** What it was made from. */
+  readonly pedigree?: { readonly ancestors: readonly Component[] } | undefined;
   readonly properties?: readonly { readonly name: string; readonly value: string }[] | undefined;
 }
 

@@ -55,6 +55,24 @@ const EXTENDED = new Set(["5", "f", "85"]);
 /** MBR type that stands for a GPT (UEFI 2.10, 5.2.3): sfdisk shows it when the GPT itself is not to be read. */
 const PROTECTIVE = "ee";
 
+/** Where a partition table and a PC's kernel have the same two bytes, and where such a kernel has a name (Documentation/arch/x86/boot.rst). */
+const SIGNATURE = { offset: 510, bytes: Buffer.from([0x55, 0xaa]) };
+const PC_KERNEL = { offset: 0x202, bytes: Buffer.from("HdrS") };
+
+/** Whether a file begins as a disk does. */
+export async function isDiskImage(path: string): Promise<boolean> {
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(1024);
+    await file.read(head, 0, head.length, 0);
+    const has = ({ offset, bytes }: typeof SIGNATURE): boolean =>
+      head.subarray(offset, offset + bytes.length).equals(bytes);
+    return has(SIGNATURE) && !has(PC_KERNEL);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Reads an image's partition table. Throws RTK_NOT_AN_IMAGE when the file is missing or has none. */
 export async function openDiskImage(tools: Toolbox, path: string): Promise<DiskImage> {
   const info = await stat(path).catch((error: unknown) => {

@@ -9,13 +9,14 @@ import { copyFromFat, listFat, readFatText } from "./fat.ts";
 /** What a loader outside the image needs: files on the host, and the command line without line end. */
 export interface ImageKernel {
   readonly kernel: string;
-  readonly initramfs: string;
+  /** Null for a kernel that needs none. */
+  readonly initramfs: string | null;
   readonly cmdline: string;
 }
 
 /**
  * Copies kernel and initramfs out of an image's boot partition into a folder, by the names its own firmware uses
- * (config.txt, else `vmlinuz`, `initrd.img`, `cmdline.txt`). Throws RTK_NOT_AN_IMAGE when one is missing.
+ * (config.txt, else `vmlinuz`, `initrd.img`, `cmdline.txt`). Throws RTK_NOT_AN_IMAGE when one of them is missing.
  */
 export async function kernelFromImage(tools: Toolbox, image: string, intoDir: string): Promise<ImageKernel> {
   const { start } = bootPartition(await openDiskImage(tools, image));
@@ -30,8 +31,11 @@ export async function kernelFromImage(tools: Toolbox, image: string, intoDir: st
   };
   const cmdline = (await readFatText(tools, image, start, name("cmdline"))).trimEnd();
   await mkdir(intoDir, { recursive: true });
-  const [kernel, initramfs] = [join(intoDir, DIRECT_FILES.kernel), join(intoDir, DIRECT_FILES.initramfs)];
-  await copyFromFat(tools, image, start, name("kernel"), kernel);
-  await copyFromFat(tools, image, start, name("initramfs"), initramfs);
-  return { kernel, initramfs, cmdline };
+  const copy = async (key: "kernel" | "initramfs"): Promise<string> => {
+    const file = join(intoDir, DIRECT_FILES[key]);
+    await copyFromFat(tools, image, start, name(key), file);
+    return file;
+  };
+  const hasInitramfs = configValue(settings, "initramfs") !== undefined || files.includes(DIRECT_FILES.initramfs);
+  return { kernel: await copy("kernel"), initramfs: hasInitramfs ? await copy("initramfs") : null, cmdline };
 }

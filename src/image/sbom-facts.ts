@@ -12,8 +12,7 @@ export interface SbomFacts {
   /** `id` and `version` are ID and VERSION_ID of os-release(5); `suite` is Debian's name for it. */
   readonly system: { readonly id: string; readonly version: string; readonly suite: string };
   readonly packages: readonly InstalledPackage[];
-  /** `release` is what `uname -r` says on the board. */
-  readonly kernel: { readonly release: string; readonly sha256: string };
+  readonly kernel: KernelFacts;
   /** What the board runs before the kernel. */
   readonly firmware: readonly FileFacts[];
   /** Programs that overlays put into the root file system. */
@@ -21,6 +20,20 @@ export interface SbomFacts {
   /** The official build of Node.js; null when it is Debian's, or none. */
   readonly nodejs: NodejsFacts | null;
   readonly nodes: readonly NodeFacts[];
+}
+
+/** The kernel that runs. */
+export interface KernelFacts {
+  /** What `uname -r` says on the board. */
+  readonly release: string;
+  readonly sha256: string;
+  /** What it was compiled from; null for a kernel out of a Debian package. */
+  readonly compiled: {
+    /** The version of Debian's source package; null for a folder of the project's. */
+    readonly source: string | null;
+    /** Hashes of the patches, in order, hex. */
+    readonly patches: readonly string[];
+  } | null;
 }
 
 /** An npm package with the official build of Node.js. */

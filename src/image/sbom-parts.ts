@@ -56,22 +56,41 @@ export function packagePart(item: InstalledPackage, purls: DebianPurls): SbomPar
   };
 }
 
-/** The kernel that runs, and which of the packages it is from. */
-export function kernelPart({ release, sha256 }: SbomFacts["kernel"], purls: DebianPurls): SbomPart {
+/** The kernel that runs, and which of the packages it is from, or what it was compiled from. */
+export function kernelPart(
+  { release, sha256, compiled }: SbomFacts["kernel"],
+  purls: DebianPurls,
+  suite: string,
+): SbomPart {
   const { component, needs } = filePart(
     "file",
-    { path: `/boot/vmlinuz-${release}`, sha256, version: release, package: `linux-image-${release}` },
+    {
+      path: `/boot/vmlinuz-${release}`,
+      sha256,
+      version: release,
+      ...(compiled === null ? { package: `linux-image-${release}` } : {}),
+    },
     purls,
   );
   const upstream = /^\d+(?:\.\d+)*/.exec(release)?.[0] ?? "*";
+  const source = compiled?.source ?? null;
   return {
     component: {
       ...component,
       description: "The running kernel",
       cpe: `cpe:2.3:o:linux:linux_kernel:${upstream}:*:*:*:*:*:*:*`,
+      pedigree: source === null ? undefined : { ancestors: [kernelSource(source, suite)] },
+      properties: compiled?.patches.map((hash) => ({ name: "rtkit:patch", value: `sha256:${hash}` })),
     },
     needs,
   };
+}
+
+/** Debian's source package of the kernel, by which its security tracker goes. */
+function kernelSource(version: string, suite: string): Component {
+  const qualifiers = { arch: "source", distro: suite };
+  const purl = packageUrl({ type: "deb", namespace: "debian", name: "linux", version, qualifiers });
+  return { type: "library", "bom-ref": purl, name: "linux", version, purl };
 }
 
 /** The official build of Node.js. Advisories name it by its CPE, and the npm package by its purl. */

@@ -28,7 +28,13 @@ export function makeSbom(facts: SbomFacts): CycloneDx {
     ...facts.firmware.map((file) => filePart("firmware", file, purls)),
     ...facts.programs.map((file) => filePart("file", file, purls)),
   ];
-  const inImage = [systemPart(facts.system, purls), kernelPart(facts.kernel, purls), ...files, ...nodejs, ...nodes];
+  const inImage = [
+    systemPart(facts.system, purls),
+    kernelPart(facts.kernel, purls, facts.system.suite),
+    ...files,
+    ...nodejs,
+    ...nodes,
+  ];
   const parts = [...inImage, ...facts.packages.map((item) => packagePart(item, purls))];
   const component: Component = {
     type: "firmware",

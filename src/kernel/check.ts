@@ -33,6 +33,11 @@ export interface RuntimeSettings {
   readonly units: readonly string[];
 }
 
+/** Whether a verdict keeps a board from being real-time, or from starting. */
+export function isFatal({ severity, verdict }: OptionVerdict): boolean {
+  return severity === "fatal" && verdict === "differs";
+}
+
 /** Checks a kernel's configuration against what is wanted, in the order wanted. Pure. */
 export function checkKernel(
   config: Kconfig,
@@ -43,7 +48,8 @@ export function checkKernel(
     const { name, severity, reason } = option;
     const got = valueOf(config, name);
     const row = { name, wanted: option.wanted.join("|"), got, severity, reason };
-    if (option.wanted.includes(got)) return { ...row, verdict: "satisfied" };
+    const counts = option.when === undefined || valueOf(config, option.when) !== "n";
+    if (option.wanted.includes(got) || !counts) return { ...row, verdict: "satisfied" };
     const way = option.compensations.find((all) => all.every((one) => isInPlace(one, settings)));
     if (way === undefined) return { ...row, verdict: "differs" };
     return { ...row, verdict: "compensated", by: way.map((one) => describe(one)).join(" and ") };
@@ -52,7 +58,7 @@ export function checkKernel(
 
 /** Throws RTK_KERNEL_FATAL when an option with which the board would not be real-time, or not boot, differs. */
 export function requireKernel(options: readonly OptionVerdict[]): void {
-  const fatal = options.filter(({ severity, verdict }) => severity === "fatal" && verdict === "differs");
+  const fatal = options.filter(isFatal);
   if (fatal.length === 0) return;
   const lines = fatal.map(({ name, wanted, got, reason }) => `CONFIG_${name} is ${got}, wanted ${wanted}: ${reason}`);
   throw new RtkitError("RTK_KERNEL_FATAL", `this kernel cannot be used:\n${lines.join("\n")}`, {

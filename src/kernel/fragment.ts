@@ -1,3 +1,4 @@
+import { unquote } from "./kconfig.ts";
 import { throwIfAny, usageError, type Place, type RtkitError } from "../core/errors.ts";
 
 /** How bad it is when a kernel differs from what is wanted. */
@@ -22,7 +23,24 @@ export interface WantedOption {
   readonly reason: string;
   /** Ways to make up for it; each is a list of which all must hold. */
   readonly compensations: readonly (readonly Compensation[])[];
+  /** Another option without which this one means nothing: it then counts as satisfied. */
+  readonly when?: string;
   readonly where: Place;
+}
+
+/** Lines of two fragments that ask for different values of one option; the later one counts. */
+export interface Override {
+  readonly name: string;
+  readonly value: string;
+  readonly where: Place;
+  /** What it overrides. */
+  readonly before: { readonly value: string; readonly where: Place };
+}
+
+/** Fragments joined. */
+export interface MergedFragments {
+  readonly options: readonly WantedOption[];
+  readonly overrides: readonly Override[];
 }
 
 /**
@@ -33,13 +51,14 @@ export interface WantedOption {
  *     # reason: why, in one sentence; may go on
  *     #   on lines that begin with two more spaces
  *     # accept: m                         (values that do as well; optional)
+ *     # when: OPTION                      (the line counts only where that option is on; optional)
  *     # compensated: sysctl NAME=VALUE    (optional; also `cmdline WORD`, `overlay-unit NAME`; joined by ` and ` when
  *                                          several are needed together; several lines are several ways)
  *
- * and then `CONFIG_X=y` or `# CONFIG_X is not set`. Other comments begin with `##`. Throws RTK_FRAGMENT_INVALID, all
- * mistakes at once.
+ * and then `CONFIG_X=y` or `# CONFIG_X is not set`. Other comments begin with `##`. With `defaults` the comments may be left
+ * out, and any other ones may stand there: a file of somebody else's. Throws RTK_FRAGMENT_INVALID, all mistakes at once.
  */
-export function parseFragment(text: string, file: string): WantedOption[] {
+export function parseFragment(text: string, file: string, defaults?: FragmentDefaults): WantedOption[] {
   const options: WantedOption[] = [];
   const errors: RtkitError[] = [];
   let facts = new Map<string, Fact[]>();
@@ -54,18 +73,23 @@ export function parseFragment(text: string, file: string): WantedOption[] {
     const more = /^# {3}(\S.*)$/.exec(line.trimEnd());
     if (set !== null) {
       const name = set[1] ?? set[3] ?? "";
-      const option = makeOption(name, (set[2] ?? "n").replace(/^"(.*)"$/, "$1"), facts, where, errors);
+      const value = unquote(set[2] ?? "n");
+      const option = makeOption({ name, value, where }, facts, defaults, errors);
       if (options.some((other) => other.name === name)) fail(`CONFIG_${name} stands here twice`, "remove one of them");
       else if (option !== undefined) options.push(option);
       facts = new Map();
       last = undefined;
-    } else if (fact?.[1] !== undefined && fact[2] !== undefined) {
+    } else if (
+      fact?.[1] !== undefined &&
+      fact[2] !== undefined &&
+      (defaults === undefined || FACTS.includes(fact[1]))
+    ) {
       if (!FACTS.includes(fact[1])) fail(`a comment says "${fact[1]}:"`, `comments say one of: ${FACTS.join(", ")}`);
       last = { text: fact[2], where };
       facts.set(fact[1], [...(facts.get(fact[1]) ?? []), last]);
     } else if (more?.[1] !== undefined && last !== undefined) {
       last.text += ` ${more[1]}`;
-    } else if (line.trim() !== "" && !line.startsWith("##")) {
+    } else if (line.trim() !== "" && !line.startsWith(defaults === undefined ? "##" : "#")) {
       fail(
         `not a line of a kernel fragment: ${line.trim()}`,
         "write CONFIG_X=y or # CONFIG_X is not set; other comments begin with ##",
@@ -85,10 +109,34 @@ export function parseFragment(text: string, file: string): WantedOption[] {
 }
 
 /**
- * Joins fragments, later ones on top: an option that two of them name is as the later says.
+ * Joins fragments, later ones on top: an option that two of them name is as the later says. Where the later one asks for
+ * a value that the earlier one does not accept, that is told.
  */
-export function mergeFragments(fragments: readonly (readonly WantedOption[])[]): WantedOption[] {
-  return [...new Map(fragments.flat().map((option) => [option.name, option])).values()];
+export function mergeFragments(fragments: readonly (readonly WantedOption[])[]): MergedFragments {
+  const options = new Map<string, WantedOption>();
+  const overrides: Override[] = [];
+  for (const option of fragments.flat()) {
+    const { name, where } = option;
+    const [value = "n"] = option.wanted;
+    const before = options.get(name);
+    if (before !== undefined && !before.wanted.includes(value)) {
+      overrides.push({ name, value, where, before: { value: before.wanted[0] ?? "n", where: before.where } });
+    }
+    options.set(name, option);
+  }
+  return { options: [...options.values()], overrides };
+}
+
+/** An override in one sentence. Places are shown as `show` has them. */
+export function describeOverride({ name, value, where, before }: Override, show: (file: string) => string): string {
+  const at = (place: Place): string => `${show(place.file)}:${place.line ?? 1}`;
+  return `CONFIG_${name}=${value} of ${at(where)} overrides =${before.value} of ${at(before.where)}`;
+}
+
+/** What a line of a fragment is when its comments do not say it. */
+export interface FragmentDefaults {
+  readonly severity: Severity;
+  readonly reason: string;
 }
 
 interface Fact {
@@ -96,22 +144,22 @@ interface Fact {
   readonly where: Place;
 }
 
-const FACTS = ["severity", "reason", "accept", "compensated"];
+const FACTS = ["severity", "reason", "accept", "compensated", "when"];
 const SEVERITIES: readonly Severity[] = ["fatal", "high", "medium", "info"];
 
 function makeOption(
-  name: string,
-  value: string,
+  { name, value, where }: { readonly name: string; readonly value: string; readonly where: Place },
   facts: ReadonlyMap<string, readonly Fact[]>,
-  where: Place,
+  defaults: FragmentDefaults | undefined,
   errors: RtkitError[],
 ): WantedOption | undefined {
   const before = errors.length;
   const fail = (message: string, hint: string, at: Place = where): void => {
     errors.push(usageError("RTK_FRAGMENT_INVALID", message, { where: at, hint }));
   };
-  const one = (what: string): string => {
+  const one = (what: "severity" | "reason"): string => {
     const [first, second] = facts.get(what) ?? [];
+    if (first === undefined && defaults !== undefined) return defaults[what];
     if (first === undefined) fail(`CONFIG_${name} has no ${what}`, `write before it: # ${what}: …`);
     if (second !== undefined) fail(`CONFIG_${name} has more than one ${what}`, "remove one of them", second.where);
     return first?.text ?? "";
@@ -122,6 +170,7 @@ function makeOption(
     fail(`CONFIG_${name} has the severity "${severityText}"`, `severities are: ${SEVERITIES.join(", ")}`);
   }
   const reason = one("reason");
+  const [when] = facts.get("when") ?? [];
   const accept = (facts.get("accept") ?? []).flatMap(({ text }) => text.split(/[\s,]+/));
   const compensations = (facts.get("compensated") ?? []).map((fact) => {
     return fact.text.split(" and ").flatMap((part) => {
@@ -133,7 +182,8 @@ function makeOption(
     });
   });
   if (severity === undefined || errors.length > before) return undefined;
-  return { name, wanted: [...new Set([value, ...accept])], severity, reason, compensations, where };
+  const wanted = [...new Set([value, ...accept])];
+  return { name, wanted, severity, reason, compensations, ...(when === undefined ? {} : { when: when.text }), where };
 }
 
 function parseCompensation(text: string): Compensation | undefined {

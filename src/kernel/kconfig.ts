@@ -21,7 +21,7 @@ export function valueOf(config: Kconfig, name: string): string {
 }
 
 /** Strings stand in double quotes, with `\` before `"` and `\`. */
-function unquote(value: string): string {
+export function unquote(value: string): string {
   return value.startsWith('"') && value.endsWith('"') && value.length > 1
     ? value.slice(1, -1).replace(/\\(["\\])/g, "$1")
     : value;

@@ -1,25 +1,38 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { errnoCode, RtkitError, usageError } from "../core/errors.ts";
 import { rtkitRoot } from "../core/paths.ts";
-import { mergeFragments, parseFragment, type WantedOption } from "./fragment.ts";
+import {
+  mergeFragments,
+  parseFragment,
+  type FragmentDefaults,
+  type MergedFragments,
+  type WantedOption,
+} from "./fragment.ts";
 import { parseKconfig, type Kconfig } from "./kconfig.ts";
 
 /** The folder of the fragments that rtkit brings. */
-const FRAGMENTS = join(rtkitRoot, "board-configs/kernel");
+export const FRAGMENTS: string = join(rtkitRoot, "board-configs/kernel");
 
 /** What stands before and after the gzipped configuration in a kernel built with IKCONFIG (kernel/configs.c). */
 const EMBEDDED = { start: Buffer.from("IKCFG_ST"), end: Buffer.from("IKCFG_ED") };
 
+/** What a line of a project's own fragment is, unless its comments say otherwise: the project asks for it. */
+const PROJECT_LINE: FragmentDefaults = { severity: "fatal", reason: "the project asks for it" };
+
 /**
- * What is wanted of a board's kernel: its fragments joined, later ones on top. Throws RTK_FRAGMENT_MISSING and
- * RTK_FRAGMENT_INVALID.
+ * What is wanted of a kernel: fragments joined, later ones on top. Each is the name of one that rtkit brings, or the
+ * absolute path of the project's own. Throws RTK_FRAGMENT_MISSING and RTK_FRAGMENT_INVALID.
  */
-export async function loadFragments(names: readonly string[], folder: string = FRAGMENTS): Promise<WantedOption[]> {
-  const fragments: WantedOption[][] = [];
-  for (const name of names) {
-    const file = join(folder, `${name}.config`);
+export async function loadFragments(
+  fragments: readonly string[],
+  folder: string = FRAGMENTS,
+): Promise<MergedFragments> {
+  const parsed: WantedOption[][] = [];
+  for (const name of fragments) {
+    const own = isAbsolute(name);
+    const file = own ? name : join(folder, `${name}.config`);
     const text = await readFile(file, "utf8").catch((error: unknown) => {
       if (errnoCode(error) === undefined) throw error;
       throw usageError("RTK_FRAGMENT_MISSING", `there is no kernel fragment ${name}`, {
@@ -28,9 +41,9 @@ export async function loadFragments(names: readonly string[], folder: string = F
         cause: error,
       });
     });
-    fragments.push(parseFragment(text, file));
+    parsed.push(parseFragment(text, file, own ? PROJECT_LINE : undefined));
   }
-  return mergeFragments(fragments);
+  return mergeFragments(parsed);
 }
 
 /**
@@ -42,9 +55,14 @@ export async function readKernelConfig(path: string): Promise<Kconfig> {
     if (errnoCode(error) === undefined) throw error;
     throw usageError("RTK_KERNEL_CONFIG", `cannot read ${path}`, { hint: "name a kernel's config", cause: error });
   });
-  const config = parseKconfig(decode(bytes, path).toString("utf8"));
+  return decodeKernelConfig(bytes, path);
+}
+
+/** The same from its bytes, which `source` had. Throws RTK_KERNEL_CONFIG. */
+export function decodeKernelConfig(bytes: Buffer, source: string): Kconfig {
+  const config = parseKconfig(decode(bytes, source).toString("utf8"));
   if (config.size > 0) return config;
-  throw noConfig(path);
+  throw noConfig(source);
 }
 
 function decode(bytes: Buffer, path: string): Buffer {

@@ -1,8 +1,9 @@
 import type { OptionVerdict, Verdict } from "./check.ts";
 
-/** The check as a table for people: what differs first, what is as wanted last. */
-export function renderKernelTable(options: readonly OptionVerdict[]): string {
+/** The check as a table for people: what differs first, then what is made up for; with `all` also what is as wanted. */
+export function renderKernelTable(options: readonly OptionVerdict[], all = false): string {
   const rows = options
+    .filter(({ verdict }) => all || verdict !== "satisfied")
     .map((option) => [
       MARKS[option.verdict],
       option.name,
@@ -12,6 +13,7 @@ export function renderKernelTable(options: readonly OptionVerdict[]): string {
       option.verdict === "compensated" ? `by ${option.by ?? ""}` : option.verdict === "differs" ? option.reason : "",
     ])
     .toSorted((a, b) => ORDER.indexOf(a[0] ?? "") - ORDER.indexOf(b[0] ?? ""));
+  if (rows.length === 0) return "every option is as wanted";
   const table = [["", "option", "wanted", "got", "severity", ""], ...rows];
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => (row[column] ?? "").length)));
   const lines = table.map((row) =>

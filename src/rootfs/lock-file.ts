@@ -33,6 +33,8 @@ const lockedNodejs = z.strictObject({
   integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/),
 });
 
+const hosts = z.strictObject({ amd64: packageSet, arm64: packageSet });
+
 const lockSchema: z.ZodType<Lock> = z.strictObject({
   format: z.literal(1),
   boards: z.record(
@@ -46,7 +48,8 @@ const lockSchema: z.ZodType<Lock> = z.strictObject({
       project: packageSet,
       // Left out where there is none, as in locks of older versions of rtkit.
       nodejs: lockedNodejs.nullable().default(null),
-      tools: z.strictObject({ amd64: packageSet, arm64: packageSet }),
+      kernel: z.strictObject({ source: packageSet, toolchain: hosts }).nullable().default(null),
+      tools: hosts,
     }),
   ),
 });

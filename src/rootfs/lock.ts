@@ -1,4 +1,4 @@
-import type { Architecture } from "../core/architecture.ts";
+import { ARCHITECTURES, type Architecture } from "../core/architecture.ts";
 
 /**
  * `rtkit.lock`, the file beside the project file that says exactly which packages an image is made of. Builds read it,
@@ -24,8 +24,18 @@ export interface BoardLock {
   readonly project: PackageSet;
   /** The official build of Node.js in the image; null where it is Debian's, or none. */
   readonly nodejs: LockedNodejs | null;
+  /** What the kernel is compiled from and with; null where it is a Debian package of `base`. */
+  readonly kernel: LockedKernel | null;
   /** The programs that build the image, for each kind of host. */
   readonly tools: Readonly<Record<Architecture, PackageSet>>;
+}
+
+/** What a kernel is compiled from and with. */
+export interface LockedKernel {
+  /** Debian's source package; none where the source is a folder of the project's. */
+  readonly source: PackageSet;
+  /** The compilers, for each kind of host. */
+  readonly toolchain: Readonly<Record<Architecture, PackageSet>>;
 }
 
 /** The npm package with the official build of Node.js for the board's architecture, see {@link nodejsPackage}. */
@@ -67,7 +77,14 @@ export interface Demand {
   readonly project: readonly string[];
   /** The major version of the official build of Node.js, `24`; null for none. */
   readonly nodejs: string | null;
+  readonly kernel: KernelDemand | null;
   readonly tools: readonly string[];
+}
+
+/** What a project asks of its lock to compile its kernel: names of packages. */
+export interface KernelDemand {
+  readonly source: readonly string[];
+  readonly toolchain: Readonly<Record<Architecture, readonly string[]>>;
 }
 
 /** The npm package that holds the official build of Node.js for an architecture. */
@@ -107,7 +124,11 @@ export function unmetDemands(lock: BoardLock | undefined, demand: Demand): strin
   };
   compare([...demand.base, ...demand.project], [...lock.base.wanted, ...lock.project.wanted]);
   if (demand.nodejs !== majorOf(lock)) reasons.push(otherNodejs(demand.nodejs, lock.nodejs?.version));
-  for (const set of Object.values(lock.tools)) compare(demand.tools, set.wanted);
+  compare(demand.kernel?.source ?? [], lock.kernel?.source.wanted ?? []);
+  for (const host of ARCHITECTURES) {
+    compare(demand.kernel?.toolchain[host] ?? [], lock.kernel?.toolchain[host].wanted ?? []);
+    compare(demand.tools, lock.tools[host].wanted);
+  }
   return [...new Set(reasons)];
 }
 
@@ -122,7 +143,7 @@ export function imageSet(lock: BoardLock): LockedPackage[] {
   return [...lock.base.packages, ...lock.project.packages].toSorted(byName);
 }
 
-/** What moved in a board's image from one lock to another, by name; tools do not count. */
+/** What moved in a board's image from one lock to another, by name; tools and compilers do not count. */
 export function movedPackages(before: BoardLock | undefined, after: BoardLock): PackageMove[] {
   const old: ReadonlyMap<string, string> = before === undefined ? new Map() : imageVersions(before);
   const now = imageVersions(after);
@@ -132,9 +153,13 @@ export function movedPackages(before: BoardLock | undefined, after: BoardLock): 
   });
 }
 
-/** The version of each package of a board's image by its name, that of the npm package with Node.js among them. */
+/**
+ * The version of each package of a board's image by its name, that of the npm package with Node.js and of the kernel's
+ * source among them.
+ */
 export function imageVersions(lock: BoardLock): Map<string, string> {
-  const versions = new Map(imageSet(lock).map(({ name, version }) => [name, version]));
+  const packages = [...imageSet(lock), ...(lock.kernel?.source.packages ?? [])];
+  const versions = new Map(packages.map(({ name, version }) => [name, version]));
   if (lock.nodejs !== null) versions.set(nodejsPackage(lock.architecture), lock.nodejs.version);
   return versions;
 }
@@ -173,11 +198,26 @@ function printBoard(name: string, section: BoardLock): string {
     `      "base": ${printSet(section.base, "      ")},`,
     `      "project": ${printSet(section.project, "      ")},`,
     ...(section.nodejs === null ? [] : [`      "nodejs": ${JSON.stringify(section.nodejs)},`]),
-    `      "tools": {`,
-    `        "amd64": ${printSet(section.tools.amd64, "        ")},`,
-    `        "arm64": ${printSet(section.tools.arm64, "        ")}`,
-    "      }",
+    ...(section.kernel === null ? [] : [`      "kernel": ${printKernel(section.kernel, "      ")},`]),
+    `      "tools": ${printHosts(section.tools, "      ")}`,
     "    }",
+  ].join("\n");
+}
+
+function printKernel({ source, toolchain }: LockedKernel, indent: string): string {
+  return [
+    "{",
+    `${indent}  "source": ${printSet(source, `${indent}  `)},`,
+    `${indent}  "toolchain": ${printHosts(toolchain, `${indent}  `)}`,
+    `${indent}}`,
+  ].join("\n");
+}
+
+function printHosts(sets: Readonly<Record<Architecture, PackageSet>>, indent: string): string {
+  return [
+    "{",
+    ARCHITECTURES.map((host) => `${indent}  "${host}": ${printSet(sets[host], `${indent}  `)}`).join(",\n"),
+    `${indent}}`,
   ].join("\n");
 }
 

@@ -1,5 +1,6 @@
 import type { ImageConfig, Project, Runtime } from "../config/model.ts";
 import type { Demand } from "./lock.ts";
+import { toolchainPackages } from "./toolchain.ts";
 import { TOOL_PACKAGES } from "./tools-tree.ts";
 
 /** What every image holds besides Debian's essential packages. Recommends are off, so the list is whole. */
@@ -10,7 +11,6 @@ const BASE_PACKAGES: Readonly<Record<string, string>> = {
   dosfstools: "checks the boot partition at boot",
   e2fsprogs: "checks root and data partition at boot",
   fdisk: "sfdisk: grows the data partition at first boot",
-  "initramfs-tools": "kernel modules that mount the root file system",
   iproute2: "ip: look at the network",
   "iputils-ping": "ping: the first question when a link is down",
   kmod: "loads kernel modules",
@@ -24,8 +24,10 @@ const BASE_PACKAGES: Readonly<Record<string, string>> = {
   "systemd-sysv": "makes systemd /sbin/init",
   "systemd-timesyncd": "boards without a clock chip start in the past",
   udev: "device names and permissions",
-  zstd: "compresses the initramfs",
 };
+
+/** What makes the initramfs: the kernel's modules that mount the root file system, compressed. */
+const INITRAMFS_PACKAGES: readonly string[] = ["initramfs-tools", "zstd"];
 
 /** Debian's Node.js. */
 export const DEBIAN_NODEJS = "nodejs";
@@ -50,11 +52,12 @@ function runtimePackages(runtime: Runtime, { node }: ImageConfig): readonly stri
 
 /** What the lock must hold for a project, every list sorted and each name once. */
 export function packageDemand(project: Project): Demand {
-  const { board, nodes, image } = project;
+  const { board, nodes, image, kernel } = project;
   const base = [
     ...Object.keys(BASE_PACKAGES),
     ...board.packages,
-    board.kernel.package,
+    // A kernel that is compiled mounts the root file system by itself.
+    ...(kernel.source === null ? [board.kernel.package, ...INITRAMFS_PACKAGES] : []),
     ...nodes.flatMap(({ runtime }) => runtimePackages(runtime, image)),
   ];
   return {
@@ -64,6 +67,16 @@ export function packageDemand(project: Project): Demand {
     base: sorted(base),
     project: sorted(image.packages.filter((name) => !base.includes(name))),
     nodejs: image.node,
+    kernel:
+      kernel.source === null
+        ? null
+        : {
+            source: kernel.source.kind === "debian" ? ["linux-source"] : [],
+            toolchain: {
+              amd64: sorted(toolchainPackages("amd64", board.architecture)),
+              arm64: sorted(toolchainPackages("arm64", board.architecture)),
+            },
+          },
     tools: sorted(TOOL_PACKAGES),
   };
 }

@@ -161,7 +161,7 @@ export async function baseStep(
     `--setup-hook=${SETUP_HOOK}`,
     `--extract-hook=${EXTRACT_HOOK}`,
     `--essential-hook=${ESSENTIAL_HOOK}`,
-    `--customize-hook=${INITRAMFS_HOOK}`,
+    ...(lock.base.wanted.includes("initramfs-tools") ? [`--customize-hook=${INITRAMFS_HOOK}`] : []),
     `--customize-hook=${CUSTOMIZE_HOOK}`,
   ];
   return {

@@ -2,7 +2,15 @@ import type { Architecture } from "../core/architecture.ts";
 import { allOrAbort } from "../pipeline/concurrent.ts";
 import type { Context, StepContext } from "../pipeline/step.ts";
 import { openIndex, type AptIndex } from "./apt.ts";
-import { imageSet, type BoardLock, type Demand, type LockedPackage, type PackageSet } from "./lock.ts";
+import {
+  imageSet,
+  type BoardLock,
+  type Demand,
+  type KernelDemand,
+  type LockedKernel,
+  type LockedPackage,
+  type PackageSet,
+} from "./lock.ts";
 import type { DebianMirror } from "./mirror.ts";
 import { followProgress } from "./progress.ts";
 
@@ -53,6 +61,7 @@ export async function resolveLock(
       snapshot,
       releases: index.releases,
       ...(await resolveImage(index, demand, keep === undefined ? [] : imageSet(keep))),
+      kernel: demand.kernel === null ? null : await resolveKernel({ index, amd64, arm64 }, demand.kernel, keep?.kernel),
       tools: { amd64: await tools("amd64"), arm64: await tools("arm64") },
     };
   } finally {
@@ -82,6 +91,23 @@ async function resolveImage(
   return {
     base: { wanted: demand.base, packages: base },
     project: { wanted: demand.project, packages: whole.filter(({ sha256 }) => !inBase.has(sha256)) },
+  };
+}
+
+/** Of the source package's dependencies none is needed: the toolchain unpacks it. */
+async function resolveKernel(
+  { index, amd64, arm64 }: { readonly index: AptIndex; readonly amd64: AptIndex; readonly arm64: AptIndex },
+  { source, toolchain }: KernelDemand,
+  keep: LockedKernel | null | undefined,
+): Promise<LockedKernel> {
+  const sources = await index.resolve(source, keep?.source.packages);
+  const compilers = async (host: Architecture, of: AptIndex): Promise<PackageSet> => ({
+    wanted: toolchain[host],
+    packages: await of.resolve([ESSENTIAL, ...toolchain[host]], keep?.toolchain[host].packages),
+  });
+  return {
+    source: { wanted: source, packages: sources.filter(({ name }) => name.startsWith("linux-source-")) },
+    toolchain: { amd64: await compilers("amd64", amd64), arm64: await compilers("arm64", arm64) },
   };
 }
 

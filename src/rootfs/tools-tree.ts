@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { RtkitError } from "../core/errors.ts";
 import { exec } from "../core/exec.ts";
 import type { Toolbox } from "../core/toolbox.ts";
-import type { Step, StepOutput } from "../pipeline/step.ts";
+import type { Step, StepContext, StepOutput } from "../pipeline/step.ts";
 import { hostArchitecture, type Architecture } from "../core/architecture.ts";
 import { download, type Sources } from "./downloads.ts";
 import type { LockedPackage } from "./lock.ts";
@@ -77,7 +77,7 @@ const LOADERS: Readonly<Record<Architecture, { readonly loader: string; readonly
  * Unpacks package files into "$1" with the tar options up to `--`; no script of theirs runs. dpkg-deb's own --extract
  * would put folders in place of base-files' links /bin, /lib and /sbin, so that package comes first, and tar keeps them.
  */
-const EXTRACT_SCRIPT = [
+export const EXTRACT_SCRIPT = [
   "set -eu",
   "umask 022",
   "tree=$1",
@@ -110,15 +110,29 @@ export function toolsStep(packages: readonly LockedPackage[], sources: Sources):
     run: async (outDir, step) => {
       const tree = join(outDir, "tree");
       await mkdir(tree);
-      const files = await download(step, packages, sources);
-      step.progress("unpacking");
-      const order = [...packages.entries()].toSorted(([, a], [, b]) => unpackRank(a) - unpackRank(b));
-      const debs = order.flatMap(([index]) => files[index] ?? []);
-      await exec("sh", ["-c", EXTRACT_SCRIPT, "sh", tree, ...EXCLUDED, "--", ...debs], { signal: step.signal });
+      await unpackPackages(step, tree, { packages, sources, excluded: EXCLUDED });
       const tools = openTools({ dir: outDir, digest: "" }, NO_TIME);
       await tools.run("python3", ["-c", COMPILE_PYTHON, tree], { signal: step.signal });
     },
   };
+}
+
+/** Unpacks packages into an empty folder but for `excluded` (patterns of tar); no script of theirs runs. */
+export async function unpackPackages(
+  step: StepContext,
+  tree: string,
+  options: {
+    readonly packages: readonly LockedPackage[];
+    readonly sources: Sources;
+    readonly excluded: readonly string[];
+  },
+): Promise<void> {
+  const { packages, sources, excluded } = options;
+  const files = await download(step, packages, sources);
+  step.progress("unpacking");
+  const order = [...packages.entries()].toSorted(([, a], [, b]) => unpackRank(a) - unpackRank(b));
+  const debs = order.flatMap(([index]) => files[index] ?? []);
+  await exec("sh", ["-c", EXTRACT_SCRIPT, "sh", tree, ...excluded, "--", ...debs], { signal: step.signal });
 }
 
 function unpackRank({ name }: LockedPackage): number {

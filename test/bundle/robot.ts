@@ -89,7 +89,8 @@ export function projectOf(
     signers: [],
     overlays: [],
   };
-  const none = { targets: [], deploy: { check: null, health: null }, cache: { url: null } };
+  const kernel = { source: null, fragments: [], patches: [] };
+  const none = { kernel, targets: [], deploy: { check: null, health: null }, cache: { url: null } };
   return { dir, file: join(dir, "rtkit.yaml"), name: "robot", board, image, nodes, ...none };
 }
 

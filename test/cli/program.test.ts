@@ -83,6 +83,16 @@ describe("rtkit kernel check", () => {
   });
 });
 
+it.each(["config", "build"])("rtkit kernel %s says how a kernel comes to be compiled", async (command) => {
+  await writeFile(join(dir, "imu.py"), "");
+  await writeFile(join(dir, "rtkit.yaml"), "name: arm\nboard: rpi4\nnodes:\n  imu: { entry: imu.py }\n");
+  expect(await runCli(["kernel", command, "--project", dir, "--json"])).toBe(2);
+  expect(lines().at(-1)).toMatchObject({
+    code: "RTK_KERNEL_SOURCE",
+    hint: expect.stringContaining("kernel: { source: debian }"),
+  });
+});
+
 describe("a mistake in the project file", () => {
   it("is one message with its place, exit status 2, and no stack trace", async () => {
     await writeFile(join(dir, "rtkit.yaml"), "name: arm\nboard: rpi4\nnods: {}\n");

@@ -6,6 +6,7 @@ import type { JsonSchema } from "../../src/config/json-schema.ts";
 import { loadProject } from "../../src/config/load.ts";
 import { configurationReference, EXAMPLE } from "../../src/config/reference.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
+import { kernelOptionsReference } from "../../src/kernel/reference.ts";
 import { formatError, userErrors } from "../../src/ui/error-text.ts";
 import { projectFolder } from "./fixtures.ts";
 
@@ -13,8 +14,9 @@ it.each([
   ["rtkit.schema.json", () => `${JSON.stringify(projectJsonSchema(), null, 2)}\n`],
   ["board.schema.json", () => `${JSON.stringify(boardJsonSchema(), null, 2)}\n`],
   ["configuration.md", configurationReference],
+  ["kernel-options.md", kernelOptionsReference],
 ])("docs/%s is what `npm run generate` writes", async (file, generate) => {
-  expect(await readFile(join(rtkitRoot, "docs", file), "utf8")).toBe(generate());
+  expect(await readFile(join(rtkitRoot, "docs", file), "utf8")).toBe(await generate());
 });
 
 function withoutDescription(schema: JsonSchema, path: string): string[] {

@@ -47,6 +47,7 @@ beforeAll(async () => {
     base: PACKAGES,
     project: [],
     nodejs: null,
+    kernel: null,
     tools: TOOL_PACKAGES,
   } as const;
   const step = { ...context, progress: (): void => undefined };

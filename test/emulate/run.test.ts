@@ -101,7 +101,7 @@ it("in the background: returns when the nodes are active, with what is needed to
   }
   expect(await readFile(machine.serialLog, "utf8")).toContain("Linux version");
   expect(stages).toEqual([
-    "reading kernel and initramfs from the image",
+    "reading the kernel from the image",
     "waiting for ssh",
     "imu activating",
     "imu active",

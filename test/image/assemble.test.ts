@@ -44,8 +44,13 @@ const packageFiles = {
 };
 
 /** Everything up to {@link assemble}, as a build does it. */
-async function prepare(context: Context, dir: string, board: Board = rpi4): Promise<AssembleOptions> {
-  const packages = await stepOutput(join(dir, "packages"), packageFiles);
+async function prepare(
+  context: Context,
+  dir: string,
+  board: Board = rpi4,
+  files: Parameters<typeof stepOutput>[1] = packageFiles,
+): Promise<AssembleOptions> {
+  const packages = await stepOutput(join(dir, "packages"), files);
   const release: ReleaseTar = await releaseTar(dir);
   const plan = planBoot({ name: "arm", board, nodes }, packages, null);
   const layout = layOut(board, plan.identity, {
@@ -65,6 +70,13 @@ async function prepare(context: Context, dir: string, board: Board = rpi4): Prom
   }
   return { tools, layout, parts, outDir: join(dir, "out"), name: "arm-rpi4" };
 }
+
+/** The same of a kernel that was compiled for the board: it needs no initramfs. */
+const { "kernel/initrd.img": _, ...withoutInitramfs } = packageFiles;
+const compiledFiles = {
+  ...withoutInitramfs,
+  "kernel/config": "CONFIG_EXT4_FS=y\nCONFIG_DEVTMPFS_MOUNT=y\nCONFIG_MSDOS_PARTITION=y\n",
+};
 
 /** Builds in a folder and returns what identifies the result. */
 async function sumsOf(dir: string): Promise<string> {
@@ -110,8 +122,19 @@ describe("an assembled image", () => {
       });
       const extracted = await kernelFromImage(tools, image.path, join(dir, "kernel"));
       expect(await readFile(extracted.kernel)).toEqual(kernel);
-      expect(await readFile(extracted.initramfs)).toEqual(packageFiles["kernel/initrd.img"]);
+      expect(await readFile(extracted.initramfs ?? "")).toEqual(packageFiles["kernel/initrd.img"]);
       expect(extracted.cmdline).toBe(inspection.boot.cmdline);
+    });
+  });
+
+  it("of a kernel that needs no initramfs has none, and QEMU is given none", async () => {
+    await inScratch(async (dir) => {
+      const context = contextIn(join(dir, "cache"));
+      const { image } = await assemble(context, await prepare(context, dir, rpi4, compiledFiles));
+      expect(await kernelFromImage(tools, image.path, join(dir, "kernel"))).toMatchObject({
+        kernel: join(dir, "kernel", "vmlinuz"),
+        initramfs: null,
+      });
     });
   });
 

@@ -34,7 +34,7 @@ const facts: SbomFacts = {
     { name: "linux-image-6.12.5+deb13-rt-arm64", version: "6.12.5-1", architecture: "arm64", depends: [] },
     { name: "raspi-firmware", version: "1:1.2025", architecture: "all", depends: [] },
   ],
-  kernel: { release: "6.12.5+deb13-rt-arm64", sha256: sha256("d") },
+  kernel: { release: "6.12.5+deb13-rt-arm64", sha256: sha256("d"), compiled: null },
   firmware: [{ path: "/boot/firmware/start4.elf", sha256: sha256("e"), version: null, package: "raspi-firmware" }],
   programs: [{ path: "/usr/lib/rtnode/rt-launch", sha256: sha256("f"), version: "0.1.0" }],
   nodejs: null,
@@ -114,6 +114,21 @@ describe("an image's SBOM", () => {
     expect(kernel).toMatchObject({ version: "6.12.5+deb13-rt-arm64" });
     expect(kernel?.cpe).toBe("cpe:2.3:o:linux:linux_kernel:6.12.5:*:*:*:*:*:*:*");
     expect(needs(kernel?.name ?? "")).toEqual([refOf("linux-image-6.12.5+deb13-rt-arm64")]);
+  });
+
+  test("says what a compiled kernel was made from", () => {
+    const kernel = {
+      release: "6.12.118-rtkit",
+      sha256: sha256("k"),
+      compiled: { source: "6.12.118-1", patches: ["a1"] },
+    };
+    const part = componentsOf(makeSbom({ ...facts, kernel })).find(
+      ({ name }) => name === "/boot/vmlinuz-6.12.118-rtkit",
+    );
+    expect(part?.pedigree?.ancestors.map(({ purl }) => purl)).toEqual([
+      "pkg:deb/debian/linux@6.12.118-1?arch=source&distro=trixie",
+    ]);
+    expect(part?.properties).toEqual([{ name: "rtkit:patch", value: "sha256:a1" }]);
   });
 
   test("has one operating system, for scanners that want to know whose packages these are", () => {
@@ -259,7 +274,11 @@ describe("an SBOM of anything", () => {
     image: fc.record({ name, release: hex, sha256: hex }),
     system: fc.record({ id: name, version, suite: name }),
     packages,
-    kernel: fc.record({ release: version, sha256: hex }),
+    kernel: fc.record({
+      release: version,
+      sha256: hex,
+      compiled: fc.option(fc.record({ source: fc.option(version), patches: fc.array(hex, { maxLength: 2 }) })),
+    }),
     firmware: fc.uniqueArray(
       file.map((made) => ({ ...made, path: `/boot${made.path}` })),
       { selector: ({ path }) => path },

@@ -78,13 +78,32 @@ describe("requireKernel", () => {
 });
 
 test("the table shows what differs first, and why", () => {
-  expect(renderKernelTable(checkKernel(debian, wanted, full)).split("\n")).toEqual([
+  const shown = [
     "             option           wanted  got  severity",
     "differs      HZ               1000    250  info      ticks",
     "compensated  LOCKUP_DETECTOR  n       y    high      by sysctl kernel.nmi_watchdog=0 and cmdline nosoftlockup",
     "compensated  KSM              n       y    medium    by rt-tune.service",
+  ];
+  expect(renderKernelTable(checkKernel(debian, wanted, full)).split("\n")).toEqual(shown);
+  expect(renderKernelTable(checkKernel(debian, wanted, full), true).split("\n")).toEqual([
+    ...shown,
     "satisfied    PREEMPT_RT       y       y    fatal",
     "satisfied    EXT4_FS          y|m     m    fatal",
   ]);
   expect(summarizeKernel(checkKernel(debian, wanted, full))).toBe("2 satisfied, 2 compensated at run time, 1 differ");
+});
+
+test("an option that means nothing without another counts only where that is on", () => {
+  const line = "# severity: high\n# reason: firmware takes its time\n# when: EFI\nCONFIG_EFI_DISABLE_RUNTIME=y\n";
+  const verdictsOn = (config: string): string[] =>
+    checkKernel(parseKconfig(config), parseFragment(line, "f"), { sysctls: {}, cmdline: [], units: [] }).map(
+      ({ verdict }) => verdict,
+    );
+  expect(verdictsOn("CONFIG_EFI=y\n")).toEqual(["differs"]);
+  expect(verdictsOn("CONFIG_EFI=y\nCONFIG_EFI_DISABLE_RUNTIME=y\n")).toEqual(["satisfied"]);
+  expect(verdictsOn("CONFIG_PCI=y\n")).toEqual(["satisfied"]);
+});
+
+test("a kernel whose options are all as wanted has no table", () => {
+  expect(renderKernelTable(checkKernel(parseKconfig(""), [], full))).toBe("every option is as wanted");
 });

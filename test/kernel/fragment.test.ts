@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RtkitErrors, type RtkitError } from "../../src/core/errors.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
-import { mergeFragments, parseFragment } from "../../src/kernel/fragment.ts";
+import { describeOverride, mergeFragments, parseFragment } from "../../src/kernel/fragment.ts";
 
 const mistakes = (text: string): string[] => {
   try {
@@ -28,6 +28,7 @@ describe("parseFragment", () => {
       "# accept: m",
       "# compensated: sysctl kernel.nmi_watchdog=0 and cmdline nosoftlockup",
       "# compensated: overlay-unit off.service",
+      "# when: SMP",
       "# CONFIG_LOCKUP_DETECTOR is not set",
     ].join("\n");
     expect(parseFragment(text, "f.config")).toEqual([
@@ -43,7 +44,8 @@ describe("parseFragment", () => {
           ],
           [{ kind: "overlay-unit", unit: "off.service" }],
         ],
-        where: { file: "f.config", line: 9, column: 1 },
+        when: "SMP",
+        where: { file: "f.config", line: 10, column: 1 },
       },
     ]);
   });
@@ -76,9 +78,28 @@ describe("parseFragment", () => {
 test("a later fragment wins", () => {
   const first = parseFragment(`${good}CONFIG_A=y\n${good}CONFIG_B=y`, "a");
   const second = parseFragment(`${good}CONFIG_A=m`, "b");
-  expect(mergeFragments([first, second]).map(({ name, wanted }) => [name, wanted])).toEqual([
+  const { options, overrides } = mergeFragments([first, second]);
+  expect(options.map(({ name, wanted }) => [name, wanted])).toEqual([
     ["A", ["m"]],
     ["B", ["y"]],
+  ]);
+  expect(overrides.map((one) => describeOverride(one, (file) => `${file}.config`))).toEqual([
+    "CONFIG_A=m of b.config:3 overrides =y of a.config:3",
+  ]);
+});
+
+test("a later fragment that asks for what the earlier one accepts contradicts nothing", () => {
+  const first = parseFragment(`${good}# accept: m\nCONFIG_A=y`, "a");
+  const second = parseFragment(`${good}CONFIG_A=m`, "b");
+  expect(mergeFragments([first, second]).overrides).toEqual([]);
+});
+
+test("somebody else's fragment needs no comments, and may have any", () => {
+  const text = '# From the vendor.\n# note: none of ours\nCONFIG_A=m\n# severity: info\nCONFIG_B="a b"\n';
+  const options = parseFragment(text, "f", { severity: "fatal", reason: "asked for" });
+  expect(options.map(({ name, wanted, severity, reason }) => [name, wanted, severity, reason])).toEqual([
+    ["A", ["m"], "fatal", "asked for"],
+    ["B", ["a b"], "info", "asked for"],
   ]);
 });
 

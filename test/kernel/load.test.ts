@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { listBoards } from "../../src/config/boards.ts";
 import { loadFragments, readKernelConfig } from "../../src/kernel/load.ts";
 
 let dir = "";
@@ -41,13 +42,27 @@ describe("readKernelConfig", () => {
 
 describe("loadFragments", () => {
   test("rtkit's own, joined", async () => {
-    const names = (await loadFragments(["preempt-rt", "bcm2711"])).map(({ name }) => name);
+    const names = (await loadFragments(["preempt-rt", "bcm2711"])).options.map(({ name }) => name);
     expect(names).toContain("PREEMPT_RT");
     expect(names).toContain("MMC_SDHCI_IPROC");
     // Without its power and signal voltage the card slot never appears.
     expect(names).toEqual(
       expect.arrayContaining(["REGULATOR_FIXED_VOLTAGE", "REGULATOR_GPIO", "GPIO_RASPBERRYPI_EXP"]),
     );
+  });
+
+  test("a project's own is a file, on top of them, and what it asks for must be had", async () => {
+    const file = join(dir, "robot.config");
+    await writeFile(file, "# CONFIG_PREEMPT_RT is not set\nCONFIG_R8169=m\n");
+    const { options, overrides } = await loadFragments(["preempt-rt", file]);
+    expect(options.find(({ name }) => name === "R8169")).toMatchObject({ severity: "fatal", wanted: ["m"] });
+    expect(overrides).toMatchObject([
+      { name: "PREEMPT_RT", value: "n", where: { file, line: 1 }, before: { value: "y" } },
+    ]);
+  });
+
+  test("those of each board contradict each other nowhere", async () => {
+    for (const { kernel } of await listBoards()) expect((await loadFragments(kernel.fragments)).overrides).toEqual([]);
   });
 
   test("one that is not there", async () => {

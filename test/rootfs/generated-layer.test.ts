@@ -31,6 +31,7 @@ const project = (firmware: Firmware): Project => ({
     signers: [],
     overlays: [],
   },
+  kernel: { source: null, fragments: [], patches: [] },
   nodes: [],
   targets: [],
   deploy: { check: null, health: null },

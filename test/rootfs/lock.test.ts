@@ -62,6 +62,7 @@ describe("what a lock must hold for a project", () => {
     base: ["libc6", "linux-image-rt-arm64"],
     project: ["htop"],
     nodejs: null,
+    kernel: null,
     tools: ["mtools"],
   };
   const reasons = (change: Partial<Demand>): string[] => unmetDemands(boardLock(), { ...demand, ...change });
@@ -84,7 +85,16 @@ describe("what a lock must hold for a project", () => {
     [{ nodejs: "24" }, ["Node.js 24 is asked for and not locked"]],
     // Said once, though the lock has tools for two kinds of host.
     [{ tools: ["mtools", "zstd"] }, ["zstd is asked for and not locked"]],
+    [
+      { kernel: { source: ["linux-source"], toolchain: { amd64: ["gcc"], arm64: ["gcc"] } } },
+      ["linux-source is asked for and not locked", "gcc is asked for and not locked"],
+    ],
   ])("%j", (change, expected) => expect(reasons(change)).toEqual(expected));
+
+  test("a kernel that is compiled, and then no longer", () => {
+    const kernel = { source: setOf(lockedPackage("linux-source")), toolchain: { amd64: setOf(), arm64: setOf() } };
+    expect(unmetDemands(boardLock({ kernel }), demand)).toEqual(["linux-source is locked and no longer asked for"]);
+  });
 
   test.each<[string | null, string[]]>([
     ["24", []],

@@ -42,6 +42,7 @@ export function boardLock(changes: Partial<BoardLock> = {}): BoardLock {
     base: setOf(lockedPackage("libc6"), lockedPackage("linux-image-rt-arm64")),
     project: setOf(lockedPackage("htop")),
     nodejs: null,
+    kernel: null,
     tools: {
       amd64: setOf(lockedPackage("mtools", { architecture: "amd64" })),
       arm64: setOf(lockedPackage("mtools")),
@@ -82,5 +83,6 @@ export const anyBoardLock: fc.Arbitrary<BoardLock> = fc.record({
   base: anySet,
   project: anySet,
   nodejs: fc.option(fc.constantFrom("22.23.3", "24.9.0", "24.22.0").map((version) => lockedNodejs(version))),
+  kernel: fc.option(fc.record({ source: anySet, toolchain: fc.record({ amd64: anySet, arm64: anySet }) })),
   tools: fc.record({ amd64: anySet, arm64: anySet }),
 });

@@ -54,6 +54,7 @@ describe("which version is locked", () => {
     base: [],
     project: [],
     nodejs: "24",
+    kernel: null,
     tools: [],
   };
   const locked = lockedNodejs("24.9.0");

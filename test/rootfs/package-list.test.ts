@@ -37,6 +37,21 @@ test("with an official build of Node.js Debian's stays out, and what that build 
   expect(packageDemand(plain).nodejs).toBeNull();
 });
 
+test("a kernel that is compiled takes the place of the package and of the initramfs, and brings source and compilers", () => {
+  const kernel = { source: { kind: "debian" as const }, fragments: [], patches: [] };
+  const demand = packageDemand({ ...plain, kernel });
+  for (const name of [plain.board.kernel.package, "initramfs-tools"]) expect(demand.base).not.toContain(name);
+  expect(demand.kernel?.source).toEqual(["linux-source"]);
+  const cross = { amd64: "gcc-x86-64-linux-gnu", arm64: "gcc-aarch64-linux-gnu" }[plain.board.architecture];
+  for (const [host, packages] of Object.entries(demand.kernel?.toolchain ?? {})) {
+    expect(packages).toContain("gcc");
+    expect(packages.includes(cross)).toBe(host !== plain.board.architecture);
+  }
+  const folder = { kind: "folder" as const, path: "/linux" };
+  expect(packageDemand({ ...plain, kernel: { ...kernel, source: folder } }).kernel?.source).toEqual([]);
+  expect(packageDemand(plain).kernel).toBeNull();
+});
+
 test("the project's packages are what it asks for and the base system does not have, sorted, each once", () => {
   const { project } = packageDemand(withPackages(plain, ["python3-numpy", "apt", "htop", "python3-numpy"]));
   expect(project).toEqual(["htop", "python3-numpy"]);

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -43,6 +43,18 @@ const tools = (answer: string): Toolbox => ({
   sourceDateEpoch: 0,
   run: async () => ({ stdout: answer, stderr: "" }),
 });
+/** The folder of a compiled kernel, with a device tree and an overlay. */
+async function compiledKernel(): Promise<string> {
+  const kernelDir = join(dir, "compiled");
+  const files = { vmlinuz: "own", config: "CONFIG_EXT4_FS=y\n", release: "6.12.118-rtkit\n" };
+  await mkdir(join(kernelDir, "dtbs/broadcom"), { recursive: true });
+  await mkdir(join(kernelDir, "overlays"));
+  for (const [name, content] of Object.entries(files)) await writeFile(join(kernelDir, name), content);
+  await writeFile(join(kernelDir, "dtbs/broadcom/bcm2711-rpi-4-b.dtb"), "own dtb");
+  await writeFile(join(kernelDir, "overlays/imx219.dtbo"), "own overlay");
+  return kernelDir;
+}
+
 async function extract(
   entries: readonly TestEntry[],
   change: Partial<ContentOptions> = {},
@@ -55,6 +67,7 @@ async function extract(
     deviceTrees: ["broadcom/bcm2711-rpi-4-b.dtb"],
     blobs: ["start4.elf"],
     tools: tools("cpython-313 sys _abc\n"),
+    kernelDir: null,
     signal: new AbortController().signal,
     ...change,
   });
@@ -78,6 +91,26 @@ describe("extractContent", () => {
     expect(await read("firmware/overlays/x.dtbo")).toBe("overlay");
     expect(JSON.parse(await read("python-modules.json"))).toEqual(["_abc", "json", "sys"]);
     expect(JSON.parse(await read("content.json"))).toMatchObject({ entries: tree.length });
+  });
+
+  test("a kernel that was compiled stands for the packages' one, and has no initramfs", async () => {
+    const kernelDir = await compiledKernel();
+    const read = await extract(without(`./boot/vmlinuz-${release}`), { kernelDir });
+    expect(await read("kernel/release")).toBe("6.12.118-rtkit\n");
+    expect(await read("kernel/vmlinuz")).toBe("own");
+    expect(await read("kernel/dtbs/broadcom/bcm2711-rpi-4-b.dtb")).toBe("own dtb");
+    expect(await read("kernel/overlays/imx219.dtbo")).toBe("own overlay");
+    await expect(read("kernel/initrd.img")).rejects.toThrow("ENOENT");
+  });
+
+  test("a compiled kernel beside a packaged one, or without the board's device tree", async () => {
+    const kernelDir = await compiledKernel();
+    await expect(extract(tree, { kernelDir })).rejects.toMatchObject({ code: "RTK_KERNEL_MISSING" });
+    const deviceTrees = ["broadcom/bcm2712-rpi-5-b.dtb"];
+    const entries = without(`./boot/vmlinuz-${release}`);
+    await expect(extract(entries, { kernelDir, deviceTrees })).rejects.toMatchObject({
+      code: "RTK_DEVICE_TREE_MISSING",
+    });
   });
 
   test("no python in the image", async () => {

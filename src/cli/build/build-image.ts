@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkImports } from "../../bundle/imports.ts";
 import type { Project } from "../../config/model.ts";
@@ -18,6 +19,7 @@ import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
 import type { Layer } from "../../rootfs/layer.ts";
 import type { PackageMove } from "../../rootfs/lock.ts";
+import { kernelLayer } from "../../rootfs/kernel-layer.ts";
 import { nodejsLayer, nodejsStep } from "../../rootfs/nodejs.ts";
 import { sysusersLines } from "../../rootfs/overlay.ts";
 import { baseStep, installPackages } from "../../rootfs/packages.ts";
@@ -33,6 +35,7 @@ import {
   type BundledNodes,
 } from "./bundle-nodes.ts";
 import { firstBootSettings } from "./first-boot.ts";
+import { compiledKernel, KERNEL_ROWS, publishKernel } from "./kernel.ts";
 import { checkBoardKernel } from "./kernel-verdict.ts";
 import { rememberTools } from "../tools.ts";
 import { LOCK_STEP, lockedPackages, type LockChange } from "./lock.ts";
@@ -100,7 +103,9 @@ export async function buildImage(context: Context, project: Project, options: Bu
     await checkHost(board.architecture, context.cacheDir, context.signal);
   }
   const { nodejs } = lock;
-  const [packages, bundled, node] = await allOrAbort<[StepOutput, Bundled, StepOutput | null]>(context, (inner) => {
+  const [packages, bundled, node, kernel] = await allOrAbort<
+    [StepOutput, Bundled, StepOutput | null, StepOutput | null]
+  >(context, (inner) => {
     const toolsOutput = run(inner, makeTools);
     const tree = async (): Promise<string> => toolsTree(await toolsOutput);
     return [
@@ -111,21 +116,31 @@ export async function buildImage(context: Context, project: Project, options: Bu
         return { tools: opened, ...bundledNodes };
       }),
       nodejs === null ? Promise.resolve(null) : run(inner, nodejsStep(nodejs, board.architecture, project.dir)),
+      compiledKernel(inner, project, { lock, sources, run }),
     ];
   });
   const { tools, scanned, bundles } = bundled;
-  const contents = await run(context, contentsStep(board, packages, tools));
+  const contents = await run(context, contentsStep(board, packages, tools, kernel));
   throwIfAny(checkImports(scanned, await readPythonModules(contents)));
 
   const release = await makeRelease(context, project, { scanned, bundles }, run);
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
   const boot = planBoot(project, contents, await firstBootSettings(project, layers, contents));
-  const kernelOutput = await checkBoardKernel(context, { board, contents, layers, cmdline: boot.cmdline, run });
+  const verdict = await checkBoardKernel(context, {
+    board,
+    fragments: project.kernel.fragments,
+    contents,
+    layers,
+    cmdline: boot.cmdline,
+    run,
+  });
+  const kernelRelease = (await readFile(join(contents.dir, "kernel/release"), "utf8")).trim();
   const root = await layerRoot(context, project, {
     packages,
     contents,
     layers: [
+      ...(kernel === null ? [] : [kernelLayer(kernel, kernelRelease, { file: project.file })]),
       ...(node === null || nodejs === null ? [] : [nodejsLayer(node, nodejs, { file: project.file })]),
       ...layers,
     ],
@@ -165,6 +180,7 @@ export async function buildImage(context: Context, project: Project, options: Bu
   );
   const releaseFile = await publish(release.path, join(outDir, "release.tar"));
   const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
+  if (kernel !== null) await publishKernel(kernel, outDir);
   for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
   const sbom = await buildSbom({
     project,
@@ -183,7 +199,7 @@ export async function buildImage(context: Context, project: Project, options: Bu
     nodejs,
     layers,
     contents,
-    kernel: kernelOutput.options,
+    kernel: verdict.options,
     cmdline: boot.cmdline,
     layout,
     release,
@@ -199,14 +215,14 @@ export async function buildImage(context: Context, project: Project, options: Bu
     manifest,
     sbom,
     kernelConfig,
-    kernel: kernelOutput.options,
+    kernel: verdict.options,
     lockChange,
     moved,
     cached: cached && lockChange === "none" && outputs.every((output) => output.cached),
   };
 }
 
-function plannedSteps({ board, nodes, image }: Project): { name: string; title: string }[] {
+function plannedSteps({ board, nodes, image, kernel }: Project): { name: string; title: string }[] {
   const partitions = board.partitions.map(({ content, name }) => {
     switch (content) {
       case "boot":
@@ -224,6 +240,7 @@ function plannedSteps({ board, nodes, image }: Project): { name: string; title: 
     ...bundleRows(nodes),
     ...(image.node === null ? [] : [{ name: "nodejs", title: `Node.js ${image.node}` }]),
     { name: "packages", title: `Debian packages (${board.suite}, ${board.architecture})` },
+    ...(kernel.source === null ? [] : [KERNEL_ROWS.toolchain, KERNEL_ROWS.config, KERNEL_ROWS.build]),
     ...(image.packages.length > 0 ? [{ name: "project-packages", title: "The project's packages" }] : []),
     { name: "contents", title: "Kernel, firmware and file list" },
     RELEASE_ROW,

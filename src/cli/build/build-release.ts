@@ -12,6 +12,7 @@ import { contentsStep } from "../../rootfs/packages-content.ts";
 import { sourceDateEpoch } from "../../rootfs/source-date.ts";
 import { openTools, requireHostArchitecture, toolsStep, toolsTree } from "../../rootfs/tools-tree.ts";
 import { bundleNodes, bundleRows, makeRelease, readPythonModules, RELEASE_ROW } from "./bundle-nodes.ts";
+import { compiledKernel } from "./kernel.ts";
 import { LOCK_STEP, lockedPackages, type BoardPackages } from "./lock.ts";
 import { readOverlays } from "./overlays.ts";
 
@@ -61,7 +62,8 @@ async function checkAgainstImage(
       { lock, sources, sysusers, emulate: false },
       { makeTools: made.makeTools, tree: async () => toolsTree(made.toolsOutput), run: find },
     );
-    contents = await find(contentsStep(project.board, installed, made.tools));
+    const kernel = await compiledKernel(quiet, project, { lock, sources, run: async (_, step) => find(step) });
+    contents = await find(contentsStep(project.board, installed, made.tools, kernel));
   } catch (error) {
     // A mistake in an overlay is the image's, which is not being built.
     if (error instanceof NotBuilt || error instanceof RtkitError || error instanceof RtkitErrors) return;

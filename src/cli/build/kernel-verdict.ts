@@ -11,6 +11,8 @@ import { layerSettings } from "../../rootfs/settings.ts";
 /** What {@link checkBoardKernel} looks at. */
 export interface BoardKernelFacts {
   readonly board: Board;
+  /** The project's own fragments, on top of the board's. */
+  readonly fragments: readonly string[];
   readonly contents: StepOutput;
   readonly layers: readonly Layer[];
   readonly cmdline: string;
@@ -25,7 +27,7 @@ export async function checkBoardKernel(
   context: Context,
   facts: BoardKernelFacts,
 ): Promise<{ readonly options: readonly OptionVerdict[] }> {
-  const wanted = await loadFragments(facts.board.kernel.fragments);
+  const { options: wanted } = await loadFragments([...facts.board.kernel.fragments, ...facts.fragments]);
   const settings: RuntimeSettings = { ...(await layerSettings(facts.layers)), cmdline: facts.cmdline.split(" ") };
   const output = await facts.run(context, {
     name: "kernel",

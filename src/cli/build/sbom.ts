@@ -6,7 +6,7 @@ import { readDependencies } from "../../bundle/dependencies.ts";
 import { bundleName } from "../../bundle/scanned-node.ts";
 import type { Project } from "../../config/model.ts";
 import type { OutputFile } from "../../image/assemble.ts";
-import type { FileFacts, NodeFacts, NodejsFacts } from "../../image/sbom-facts.ts";
+import type { FileFacts, NodeFacts, NodejsFacts, KernelFacts } from "../../image/sbom-facts.ts";
 import { makeSbom, printSbom } from "../../image/sbom.ts";
 import { digestFile } from "../../pipeline/digest.ts";
 import type { StepOutput } from "../../pipeline/step.ts";
@@ -57,13 +57,23 @@ export async function buildSbom(sources: SbomSources): Promise<OutputFile> {
       suite: board.suite,
     },
     packages: withHashes(JSON.parse(await text("packages.json")) as InstalledPackage[], imageSet(sources.lock)),
-    kernel: { release: (await text("kernel/release")).trim(), sha256: digestIn(contents, "kernel/vmlinuz") },
+    kernel: {
+      release: (await text("kernel/release")).trim(),
+      sha256: digestIn(contents, "kernel/vmlinuz"),
+      compiled: await compiledFrom(sources),
+    },
     firmware: firmware(sources),
     programs: await programs(sources),
     nodejs: await nodejs(sources),
     nodes: await nodes(sources),
   });
   return publishText(printSbom(sbom), sources.path);
+}
+
+async function compiledFrom({ project: { kernel }, lock }: SbomSources): Promise<KernelFacts["compiled"]> {
+  if (kernel.source === null) return null;
+  const patches = await Promise.all(kernel.patches.map(async (path) => digestFile(path)));
+  return { source: lock.kernel?.source.packages[0]?.version ?? null, patches };
 }
 
 function withHashes(packages: readonly InstalledPackage[], locked: readonly LockedPackage[]): InstalledPackage[] {

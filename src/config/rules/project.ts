@@ -3,6 +3,7 @@ import type { Board, Signer } from "../model.ts";
 import type { PartialProjectInput } from "../project-schema.ts";
 import type { Report } from "../report.ts";
 import { entry } from "./entry.ts";
+import { kernel } from "./kernel.ts";
 import { authorizedKeys, signers } from "./keys.ts";
 import { prefault } from "./memory.ts";
 import { hostname } from "./names.ts";
@@ -43,6 +44,7 @@ export function projectRules(
     nodes.map(([, node]) => node),
     report,
   );
+  kernel(input.kernel ?? {}, facts.kernel, report);
   overlays(input.image?.overlays ?? [], facts.overlays, report);
   targets(input.targets ?? {}, report);
   return {

@@ -26,8 +26,28 @@ export function checkCmdline(contents: BootContents, file: string, input: BootIn
   return errors;
 }
 
+/** The kernel gets at its root file system: by its initramfs, or without one (null) by itself. */
+export function checkRootAccess(contents: BootContents, initramfs: string | null, input: BootInput): RtkitError[] {
+  if (initramfs !== null) return checkInitramfs(contents, initramfs);
+  const { partitionTable } = input.board;
+  const needed = ["CONFIG_EXT4_FS", "CONFIG_DEVTMPFS_MOUNT", PARTITION_OPTIONS[partitionTable]];
+  const options = new Set(contents.kernelConfig.split("\n"));
+  return needed
+    .filter((option) => !options.has(`${option}=y`))
+    .map((option) =>
+      breach(
+        "kernel",
+        `${option} is not built in`,
+        "without an initramfs the kernel mounts the root file system itself",
+      ),
+    );
+}
+
+/** What the kernel reads a partition table with. */
+const PARTITION_OPTIONS = { mbr: "CONFIG_MSDOS_PARTITION", gpt: "CONFIG_EFI_PARTITION" } as const;
+
 /** The kernel's configuration can unpack each part of the initramfs. */
-export function checkInitramfs(contents: BootContents, file: string): RtkitError[] {
+function checkInitramfs(contents: BootContents, file: string): RtkitError[] {
   const bytes = contents.files.get(file);
   if (bytes === undefined) return [breach(file, "it is missing", "the kernel needs it to find its root file system")];
   const parts = initramfsCompressions(bytes);

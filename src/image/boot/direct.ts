@@ -1,7 +1,7 @@
 import type { Firmware } from "../../config/model.ts";
-import { checkCmdline, checkInitramfs } from "./checks.ts";
+import { checkCmdline, checkRootAccess } from "./checks.ts";
 import type { FirmwareFamily } from "./family.ts";
-import { packageFile } from "./package-file.ts";
+import { hasInitramfs, packageFile } from "./package-file.ts";
 
 /** Names in a boot partition that a loader outside the image reads. */
 export const DIRECT_FILES = { kernel: "vmlinuz", initramfs: "initrd.img", cmdline: "cmdline.txt" } as const;
@@ -11,11 +11,13 @@ export const directBoot: FirmwareFamily<Extract<Firmware, { family: "direct" }>>
   files: ({ packages, cmdline }) =>
     new Map([
       [DIRECT_FILES.kernel, packageFile(packages, "kernel/vmlinuz")],
-      [DIRECT_FILES.initramfs, packageFile(packages, "kernel/initrd.img")],
+      ...(hasInitramfs(packages)
+        ? ([[DIRECT_FILES.initramfs, packageFile(packages, "kernel/initrd.img")]] as const)
+        : []),
       [DIRECT_FILES.cmdline, { text: `${cmdline}\n` }],
     ]),
   check: (contents, input) => [
     ...checkCmdline(contents, DIRECT_FILES.cmdline, input),
-    ...checkInitramfs(contents, DIRECT_FILES.initramfs),
+    ...checkRootAccess(contents, hasInitramfs(input.packages) ? DIRECT_FILES.initramfs : null, input),
   ],
 };

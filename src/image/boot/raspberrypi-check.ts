@@ -2,10 +2,11 @@ import { constants, gunzipSync } from "node:zlib";
 import { posix } from "node:path";
 import type { Firmware } from "../../config/model.ts";
 import type { RtkitError } from "../../core/errors.ts";
-import { breach, checkCmdline, checkInitramfs } from "./checks.ts";
+import { breach, checkCmdline, checkRootAccess } from "./checks.ts";
 import { configValue, parseConfigTxt, type ConfigSetting } from "./config-txt.ts";
 import { compatibleOf } from "./device-tree.ts";
 import type { BootContents, BootInput } from "./family.ts";
+import { hasInitramfs } from "./package-file.ts";
 
 const CONFIG = "config.txt";
 
@@ -51,10 +52,17 @@ export function checkRaspberryPi(
     ...checkNamedFiles(settings, files),
     ...checkBlobs(files, firmware.deviceTrees),
     ...checkKernel(configValue(settings, "kernel") ?? "kernel8.img", files, settings),
-    ...checkInitramfs(contents, (configValue(settings, "initramfs") ?? "initramfs").split(/\s/)[0] ?? ""),
+    ...checkRootAccess(contents, initramfsOf(settings, input), input),
     ...firmware.deviceTrees.flatMap((tree) => checkDeviceTree(posix.basename(tree), files)),
     ...checkCmdline(contents, configValue(settings, "cmdline") ?? "cmdline.txt", input),
   ];
+}
+
+/** The file that config.txt names; null where none is meant to be there. */
+function initramfsOf(settings: readonly ConfigSetting[], { packages }: BootInput): string | null {
+  const named = configValue(settings, "initramfs");
+  if (named === undefined && !hasInitramfs(packages)) return null;
+  return (named ?? "initramfs").split(/\s/)[0] ?? "";
 }
 
 function checkTable({ board, identity }: BootInput): RtkitError[] {

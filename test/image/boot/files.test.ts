@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RtkitError } from "../../../src/core/errors.ts";
 import { bootFiles, checkBootFiles } from "../../../src/image/boot/files.ts";
 import { rpi4 } from "../fixtures.ts";
-import { bootInput, contentsOf, cpio, withFirmware } from "./fixtures.ts";
+import { bootInput, compiledInput, contentsOf, cpio, withFirmware } from "./fixtures.ts";
 
 const direct = { ...rpi4, firmware: { family: "direct" as const } };
 
@@ -50,6 +50,14 @@ describe("bootFiles", () => {
     `);
   });
 
+  it("has no initramfs where the kernel was compiled for the board, and the overlays of that kernel", () => {
+    const files = bootFiles(compiledInput());
+    expect([...files.keys()]).not.toContain("initrd.img");
+    expect([...files.keys()]).toContain("overlays/imx219.dtbo");
+    expect(files.get("config.txt")).toMatchObject({ text: expect.not.stringContaining("initramfs") });
+    expect([...bootFiles(compiledInput(direct)).keys()]).toEqual(["vmlinuz", "cmdline.txt"]);
+  });
+
   it("lists three files for a loader outside the image", () => {
     expect([...bootFiles(bootInput(direct)).keys()]).toEqual(["vmlinuz", "initrd.img", "cmdline.txt"]);
   });
@@ -65,6 +73,23 @@ describe("bootFiles", () => {
         message: "the board's packages have no firmware/start9.elf",
       });
     }
+  });
+});
+
+describe("checkBootFiles without an initramfs", () => {
+  const builtIn = "CONFIG_EXT4_FS=y\nCONFIG_DEVTMPFS_MOUNT=y\nCONFIG_MSDOS_PARTITION=y\n";
+
+  it.each([rpi4, direct])("accepts a kernel that mounts the root file system by itself", (board) => {
+    const input = compiledInput(board);
+    expect(checkBootFiles({ ...contentsOf(input), kernelConfig: builtIn }, input)).toEqual([]);
+  });
+
+  it.each([rpi4, direct])("says what the kernel has not built in", (board) => {
+    const input = compiledInput(board);
+    const kernelConfig = builtIn.replace("EXT4_FS=y", "EXT4_FS=m");
+    expect(checkBootFiles({ ...contentsOf(input), kernelConfig }, input)).toMatchObject([
+      { code: "RTK_BOOT_RULE", message: "boot partition, kernel: CONFIG_EXT4_FS is not built in" },
+    ]);
   });
 });
 

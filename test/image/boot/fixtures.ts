@@ -25,6 +25,13 @@ export function bootInput(board: Board = rpi4): BootInput {
   return { board, identity, cmdline, packages: { dir: "/cache/packages", paths: packagePaths } };
 }
 
+/** The same of a kernel that was compiled: it has no initramfs, and its own overlays. */
+export function compiledInput(board: Board = rpi4): BootInput {
+  const input = bootInput(board);
+  const paths = [...packagePaths.filter((path) => path !== "kernel/initrd.img"), "kernel/overlays/imx219.dtbo"];
+  return { ...input, packages: { ...input.packages, paths } };
+}
+
 /** rpi4 with other firmware options. */
 export function withFirmware(changes: Partial<Extract<Firmware, { family: "raspberrypi" }>>): Board {
   if (rpi4.firmware.family !== "raspberrypi") throw new Error("rpi4 is a Raspberry Pi");

@@ -1,0 +1,114 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Command } from "commander";
+import { loadBoard } from "../../config/boards.ts";
+import { loadProject } from "../../config/load.ts";
+import { errnoCode, usageError } from "../../core/errors.ts";
+import { isDiskImage } from "../../image/disk-image.ts";
+import { imageKernelFacts } from "../../image/inspect-kernel.ts";
+import { parseManifest } from "../../image/manifest.ts";
+import { checkKernel, isFatal, type OptionVerdict } from "../../kernel/check.ts";
+import type { WantedOption } from "../../kernel/fragment.ts";
+import { decodeKernelConfig, loadFragments, readKernelConfig } from "../../kernel/load.ts";
+import { renderKernelTable, summarizeKernel } from "../../kernel/table.ts";
+import type { Context } from "../../pipeline/step.ts";
+import { addressesFor, oneBoard, sshSettings, withBoardOptions, type BoardOptions } from "../deploy/boards.ts";
+import { commandFor, loadOptions } from "../project.ts";
+import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "../session.ts";
+import { readingTools } from "../tools.ts";
+
+interface CheckOptions extends BoardOptions {
+  readonly board?: string;
+}
+
+/** `rtkit kernel check` */
+export const checkCommand: CommandMaker = (onEnd) =>
+  withBoardOptions(withGlobalOptions(withProjectOption(new Command("check"))))
+    .description(
+      "Check a kernel against the fragments of board and project, and whether image or system make up for what differs. Exit status 1 when a fatal option differs.",
+    )
+    .argument(
+      "[subject]",
+      "a configuration (/boot/config-…, /proc/config.gz), a kernel with IKCONFIG, an image, or a target of rtkit.yaml; without it the project's last build",
+    )
+    .option("--board <board>", "check for this board in place of the project file's")
+    .action(async (subject: string | undefined, options: CheckOptions) => {
+      onEnd(
+        await runCommand(options, async (context) => {
+          const rows = await check(context, subject, options);
+          return {
+            result: { options: rows },
+            text: `${renderKernelTable(rows, options.verbose === true)}\n\n${summarizeKernel(rows)}`,
+            status: rows.some(isFatal) ? 1 : 0,
+          };
+        }),
+      );
+    });
+
+async function check(
+  context: Context,
+  subject: string | undefined,
+  options: CheckOptions,
+): Promise<readonly OptionVerdict[]> {
+  if (subject === undefined && options.host === undefined) return lastBuild(options);
+  const wanted = await wantedOf(options);
+  if (subject === undefined || !isPath(subject)) return checkTarget(context, subject, wanted, options);
+  if (!existsSync(subject) || !(await isDiskImage(subject))) {
+    // A configuration alone says nothing about what an image makes up for at run time.
+    return checkKernel(await readKernelConfig(subject), wanted, { sysctls: {}, cmdline: [], units: [] });
+  }
+  const { config, ...settings } = await imageKernelFacts(await readingTools(context), subject);
+  return checkKernel(decodeKernelConfig(Buffer.from(config), subject), wanted, settings);
+}
+
+/** The board of the command line needs no project. */
+async function wantedOf(options: CheckOptions): Promise<readonly WantedOption[]> {
+  const { board, kernel } =
+    options.board === undefined
+      ? (await loadProject(loadOptions(options))).project
+      : { board: await loadBoard(options.board), kernel: { fragments: [] } };
+  return (await loadFragments([...board.kernel.fragments, ...kernel.fragments])).options;
+}
+
+async function checkTarget(
+  context: Context,
+  target: string | undefined,
+  wanted: readonly WantedOption[],
+  options: CheckOptions,
+): Promise<readonly OptionVerdict[]> {
+  const { askKernel } = await import("../../deploy/kernel-facts.ts");
+  const { withConnections } = await import("../../deploy/connect-all.ts");
+  const address = oneBoard(await addressesFor(context, target === undefined ? [] : [target], options));
+  const limits = { settings: sshSettings(options), concurrency: 1, signal: context.signal };
+  const compensations = wanted.flatMap((option) => option.compensations.flat());
+  const facts = await withConnections([address], limits, async ([board]) => {
+    if (board === undefined) throw new Error("a board was asked for and is not there");
+    return board.visit(async (connection) =>
+      askKernel(connection, {
+        sysctls: compensations.flatMap((one) => (one.kind === "sysctl" ? [one.name] : [])),
+        units: compensations.flatMap((one) => (one.kind === "overlay-unit" ? [one.unit] : [])),
+      }),
+    );
+  });
+  const { config, ...settings } = facts;
+  return checkKernel(decodeKernelConfig(Buffer.from(config), address.host), wanted, settings);
+}
+
+/** Whether a file is meant, not a target, whose name has neither of these: a mistyped path is told as one. */
+function isPath(subject: string): boolean {
+  return existsSync(subject) || /[/.]/.test(subject);
+}
+
+async function lastBuild(options: CheckOptions): Promise<readonly OptionVerdict[]> {
+  const { project } = await loadProject(loadOptions(options));
+  const file = join(project.dir, "out", project.board.name, "manifest.json");
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    if (errnoCode(error) !== "ENOENT") throw error;
+    throw usageError("RTK_NOT_BUILT", `${project.name} was not built for ${project.board.name} yet`, {
+      hint: `run: ${commandFor("build", project)}`,
+      cause: error,
+    });
+  });
+  return parseManifest(text).kernel.options;
+}

@@ -1,0 +1,42 @@
+import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { rtkitRoot } from "../../src/core/paths.ts";
+
+/** What of the board qemu-x86_64 and of the example a test changes. */
+export interface KernelProject {
+  /** Fragments of the board, in place of its own. */
+  readonly boardFragments: readonly string[];
+  /** The text of the project's own fragment. */
+  readonly fragment: string;
+  /** Debian's source package by default. */
+  readonly source?: string;
+  /** Paths of patches, relative to the project. */
+  readonly patches?: readonly string[];
+}
+
+/**
+ * Makes examples/arm for a board like qemu-x86_64 in a folder: its kernel is compiled with the fragments given.
+ */
+export async function kernelProject(dir: string, options: KernelProject): Promise<void> {
+  const { boardFragments, fragment, source = "debian", patches = [] } = options;
+  await cp(join(rtkitRoot, "examples/arm/nodes"), join(dir, "nodes"), { recursive: true });
+  const board = await readFile(join(rtkitRoot, "board-configs/qemu-x86_64.yaml"), "utf8");
+  await writeFile(
+    join(dir, "pc.yaml"),
+    board.replace(/^ {2}fragments: .*$/m, `  fragments: [${boardFragments.join(", ")}]`),
+  );
+  const project = await readFile(join(rtkitRoot, "examples/arm/rtkit.yaml"), "utf8");
+  const kernel = `kernel: { source: ${source}, fragments: [./own.config], patches: [${patches.join(", ")}] }`;
+  await writeFile(join(dir, "rtkit.yaml"), `${project.replace(/^board: .*$/m, "board: ./pc.yaml")}\n${kernel}\n`);
+  await writeFile(join(dir, "own.config"), fragment);
+}
+
+/** A cache of its own in a folder that takes downloads and compilers from another one, and nothing that was compiled. */
+export async function coldCache(dir: string, from: string): Promise<string> {
+  await mkdir(dir, { recursive: true });
+  for (const shelf of ["downloads", "lists", "toolchain"]) {
+    await mkdir(join(from, shelf), { recursive: true });
+    await symlink(join(from, shelf), join(dir, shelf));
+  }
+  return dir;
+}

@@ -1,0 +1,294 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { configureKernel, inKernelTree, kernelJob } from "../../src/cli/build/kernel.ts";
+import { lockedPackages } from "../../src/cli/build/lock.ts";
+import { loadProject } from "../../src/config/load.ts";
+import { cacheDir, rtkitRoot } from "../../src/core/paths.ts";
+import { loadFragments } from "../../src/kernel/load.ts";
+import { requestText } from "../../src/kernel/configure.ts";
+import { runStep } from "../../src/pipeline/cache.ts";
+import { digestFile } from "../../src/pipeline/digest.ts";
+import type { Context } from "../../src/pipeline/step.ts";
+import { scratchDir } from "../scratch.ts";
+import { bootBoard, type Built, type RunningBoard } from "./board.ts";
+import { rtkit, rtkitResult } from "./cli.ts";
+import { coldCache, kernelProject } from "./kernel-project.ts";
+
+/** What of a kernel's options the command line tells. */
+interface OptionRow {
+  readonly name: string;
+  readonly wanted: string;
+  readonly got: string;
+  readonly accepted: boolean;
+  readonly reason: string;
+}
+
+const FULL = ["base", "systemd", "no-containers", "devices", "preempt-rt", "pc"];
+
+describe("the configuration of a kernel", () => {
+  const dir = scratchDir("kernel-config-");
+
+  it("says why each option is not as asked: misspelt, gone, dependency, choice, select, range, other architecture", async () => {
+    const lines = [
+      "CONFIG_RCU_NOCB_CPUS=y",
+      "CONFIG_SLAB=y",
+      "CONFIG_R8169=m",
+      "CONFIG_HZ_250=y",
+      "# CONFIG_CRC16 is not set",
+      "CONFIG_NR_CPUS=100000",
+      "CONFIG_BCM2835_MBOX=y",
+      "# CONFIG_NET_VENDOR_REALTEK is not set",
+    ];
+    await kernelProject(dir, { boardFragments: FULL, fragment: `${lines.join("\n")}\n` });
+    const run = await rtkit(["kernel", "config", "--project", dir]);
+    expect(run.status).toBe(1);
+    const rows = (run.lines.at(-1) as unknown as { options: OptionRow[] }).options;
+    const why = Object.fromEntries(rows.map(({ name, reason }) => [name, reason]));
+    expect(why).toMatchObject({
+      RCU_NOCB_CPUS: "this version of the kernel has no such option; did you mean RCU_NOCB_CPU?",
+      SLAB: expect.stringContaining("no such option"),
+      R8169: expect.stringContaining("needs NET_VENDOR_REALTEK, which is n"),
+      HZ_1000: expect.stringContaining('HZ_250 won the choice "Timer frequency"'),
+      CRC16: expect.stringMatching(/selected by .*EXT4_FS=y/),
+      NR_CPUS: expect.stringContaining("it must be from 2 to 512"),
+      BCM2835_MBOX: expect.stringContaining("needs ARCH_BCM2835, which is of another architecture"),
+    });
+    expect(run.lines).toContainEqual(
+      expect.objectContaining({
+        type: "warning",
+        message: expect.stringMatching(
+          /CONFIG_NET_VENDOR_REALTEK=n of .*own\.config:8 overrides =y of .*pc\.config:\d+/,
+        ),
+      }),
+    );
+  });
+
+  it.each(["rpi4", "qemu-x86_64"])("gives everything that the fragments of %s ask for", async (board) => {
+    await kernelProject(dir, { boardFragments: FULL, fragment: "" });
+    const result = await rtkitResult<{ options: OptionRow[] }>([
+      "kernel",
+      "config",
+      "--project",
+      dir,
+      "--board",
+      board,
+    ]);
+    expect(result.options).toEqual([]);
+  });
+
+  it("is what the kernel's own merge_config.sh makes of the same fragments", async () => {
+    await kernelProject(dir, { boardFragments: FULL, fragment: "CONFIG_HZ_250=y\n" });
+    const context: Context = { signal: new AbortController().signal, emit: () => undefined, cacheDir: cacheDir() };
+    const { project } = await loadProject({ cwd: dir, dir });
+    const { lock, sources } = await lockedPackages(context, project, { mirror: undefined, mode: "use" });
+    const job = await kernelJob(context, project, { lock, sources, run: runStep });
+    if (job === null) throw new Error("the project's kernel is not compiled");
+    const { config } = await configureKernel(context, job, runStep);
+    const { options } = await loadFragments([...project.board.kernel.fragments, ...project.kernel.fragments]);
+    const merged = await inKernelTree({ ...context, progress: () => undefined }, job, async (tree) => {
+      await job.toolchain.run(["sh", "-c", MERGE_SCRIPT], {
+        mounts: [
+          { from: tree.source, to: "/src" },
+          { from: tree.build, to: "/build" },
+        ],
+        env: { ARCH: "x86_64", FRAGMENT: requestText(options) },
+      });
+      return readFile(join(tree.build, ".config"), "utf8");
+    });
+    expect(merged).toBe(config);
+  });
+});
+
+/** merge_config.sh has to be called in the kernel's source, and leaves a file there while it works. */
+const MERGE_SCRIPT = [
+  "set -eu",
+  'printf %s "$FRAGMENT" >/tmp/fragment',
+  "cd /src",
+  "scripts/kconfig/merge_config.sh -n -O /build /tmp/fragment",
+].join("\n");
+
+/** Where a cache has the one kernel that is compiled; undefined before. */
+async function workFolderIn(cache: string): Promise<string | undefined> {
+  const shelf = join(cache, "kernel-work");
+  const [name] = existsSync(shelf) ? (await readdir(shelf)).filter((entry) => entry.startsWith("build-")) : [];
+  return name === undefined ? undefined : join(shelf, name);
+}
+
+/** A patch that changes what the miniature's robot returns. */
+function patch(from: number, to: number): string {
+  const [before, after] = [from, to].map((value) => `int robot(void) { return ${value}; }`);
+  return `--- a/robot.c\n+++ b/robot.c\n@@ -1 +1 @@\n-${before}\n+${after}\n`;
+}
+
+/** Paths of the files in a folder whose names end so. */
+async function filesIn(folder: string, ending: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
+}
+
+/** Waits until a build has compiled an object; returns the folder that it is in. */
+async function untilCompiled(cache: string, name: string, build: ChildProcess): Promise<string> {
+  for (;;) {
+    const folder = await workFolderIn(cache);
+    if (folder !== undefined && existsSync(join(folder, name))) return folder;
+    if (build.exitCode !== null) throw new Error(`the build ended with ${build.exitCode}`);
+    await sleep(100);
+  }
+}
+
+/** Processes that work in a folder, seen from here. */
+async function processesIn(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+    const mounts = await readFile(`/proc/${pid}/mountinfo`, "utf8").catch(() => "");
+    if (mounts.includes(folder)) found.push(pid);
+  }
+  return found;
+}
+
+describe("a kernel out of a folder (one in miniature, which does not boot)", () => {
+  const dir = scratchDir("kernel-folder-");
+  const linux = join(dir, "linux");
+  const build = ["kernel", "build", "--project", dir];
+  let env: { RTKIT_CACHE: string };
+  beforeAll(async () => {
+    env = { RTKIT_CACHE: await coldCache(join(dir, "cache"), cacheDir()) };
+    await cp(join(rtkitRoot, "test/fixtures/kernel/miniature"), linux, { recursive: true });
+    await kernelProject(dir, { boardFragments: [], fragment: "CONFIG_MODULES=y\n", source: "./linux" });
+  });
+
+  /** The object of a source file in the folder where the kernel is compiled. */
+  const object = async (name: string): Promise<string> => join((await workFolderIn(env.RTKIT_CACHE)) ?? "", name);
+
+  it("leaves image, configuration, release and a Debian package in out/, and nothing in the folder", async () => {
+    const before = await readdir(linux);
+    const { release, deb } = await rtkitResult<{ release: string; deb: Built["image"] }>(build, env);
+    expect(release).toBe("6.99.1-rtkit");
+    expect((await readdir(join(dir, "out/pc/kernel"))).toSorted()).toEqual([
+      "config",
+      "linux-image-6.99.1-rtkit_6.99.1+rtkit_amd64.deb",
+      "release",
+      "vmlinuz",
+    ]);
+    const { stdout } = await execa("dpkg-deb", ["--contents", deb.path]);
+    const files = stdout.split("\n").map((line) => line.split(/\s+/)[5]);
+    expect(files).toContain("./usr/lib/modules/6.99.1-rtkit/kernel/robot.ko");
+    expect(files).toContain("./usr/lib/modules/6.99.1-rtkit/modules.dep");
+    expect(files).not.toContain("./usr/lib/modules/6.99.1-rtkit/build");
+    expect(stdout.split("\n").every((line) => line.includes(" root/root "))).toBe(true);
+    expect(await readdir(linux)).toEqual(before);
+  });
+
+  it("says in its image who made it, where and when: rtkit, rtkit, and the time of the lock", async () => {
+    const image = await readFile(join(dir, "out/pc/kernel/vmlinuz"), "latin1");
+    expect(image).toMatch(/rtkit@rtkit \w{3}, \d\d \w{3} 20\d\d /);
+  });
+
+  it("goes on after it was killed, which left nothing running, and becomes the same bytes as one built at once", async () => {
+    const cold = { RTKIT_CACHE: await coldCache(join(dir, "other"), cacheDir()) };
+    const [image, deb] = [join(dir, "out/pc/kernel/vmlinuz"), (await filesIn(join(dir, "out/pc/kernel"), ".deb"))[0]];
+    const built = [await digestFile(image), await digestFile(deb ?? "")];
+    await rm(join(dir, "out"), { recursive: true });
+    await writeFile(join(linux, "slow-robot"), "");
+    const killed = spawn(join(rtkitRoot, "bin", "rtkit"), [...build, "--json"], {
+      env: { ...process.env, ...cold },
+      stdio: "ignore",
+      detached: true,
+    });
+    const folder = await untilCompiled(cold.RTKIT_CACHE, "kernel.o", killed);
+    process.kill(-(killed.pid ?? 0), "SIGKILL");
+    while ((await processesIn(folder)).length > 0) await sleep(100);
+    const kept = (await stat(join(folder, "kernel.o"))).mtimeMs;
+    await rm(join(linux, "slow-robot"));
+    await rtkitResult(build, cold);
+    expect((await stat(join(folder, "kernel.o"))).mtimeMs).toBe(kept);
+    expect([await digestFile(image), await digestFile(deb ?? "")]).toEqual(built);
+  });
+
+  it("compiles only what changed in the folder", async () => {
+    const kept = (await stat(await object("kernel.o"))).mtimeMs;
+    await writeFile(join(linux, "robot.c"), "int robot(void) { return 2; }\n");
+    expect(await rtkitResult(build, env)).toMatchObject({ cached: false });
+    expect((await stat(await object("kernel.o"))).mtimeMs).toBe(kept);
+    expect(await rtkitResult(build, env)).toMatchObject({ cached: true });
+  });
+
+  it("tells what the compiler said", async () => {
+    await writeFile(join(linux, "robot.c"), "int robot(void) { return }\n");
+    const run = await rtkit(build, env);
+    expect(run.status).toBe(1);
+    expect(run.lines.at(-1)).toMatchObject({
+      code: "RTK_KERNEL_BUILD",
+      message: expect.stringContaining("robot.c:1:26: error: expected expression before"),
+    });
+  });
+
+  it("takes the project's patches in order, and says which one does not fit, and where", async () => {
+    await writeFile(join(linux, "robot.c"), "int robot(void) { return 1; }\n");
+    await writeFile(join(dir, "1.patch"), patch(1, 2));
+    await writeFile(join(dir, "2.patch"), patch(2, 3));
+    const project = { boardFragments: [], fragment: "CONFIG_MODULES=y\n", source: "./linux" };
+    await kernelProject(dir, { ...project, patches: ["1.patch", "2.patch"] });
+    await rtkitResult(build, env);
+    expect(await readFile(join(linux, "robot.c"), "utf8")).toContain("return 1");
+    await kernelProject(dir, { ...project, patches: ["2.patch", "1.patch"] });
+    const run = await rtkit(build, env);
+    expect(run.status).toBe(2);
+    expect(run.lines.at(-1)).toMatchObject({
+      code: "RTK_KERNEL_PATCH",
+      message: "this patch cannot be applied: hunk 1 of robot.c does not fit",
+      where: { file: expect.stringMatching(/2\.patch$/), line: 3 },
+    });
+  });
+});
+
+// Compiling a whole kernel takes longer than everything else that `npm test` does: CONTRIBUTING.md says how to ask for it.
+const compiles = process.env["RTKIT_KERNEL"] !== undefined;
+it.skipIf(compiles)("compiling and booting Debian's kernel is left out: RTKIT_KERNEL=1 asks for it", ({ skip }) =>
+  skip(),
+);
+
+describe.runIf(compiles)("an image with a kernel made for its board", () => {
+  const dir = scratchDir("kernel-image-");
+  let built: Built;
+  let board: RunningBoard;
+  beforeAll(async () => {
+    await kernelProject(dir, { boardFragments: SMALLER, fragment: "" });
+    built = await rtkitResult<Built>(["build", "--project", dir]);
+    board = await bootBoard(dir, join(dir, "pc.yaml"));
+  });
+  afterAll(async () => board.stop());
+
+  it("has no initramfs", async () => {
+    const { boot } = await rtkitResult<{ boot: { files: string[] } }>(["inspect", built.image.path]);
+    expect(boot.files.toSorted()).toEqual(["cmdline.txt", "firstboot.txt", "vmlinuz"]);
+  });
+
+  it("boots that kernel, real-time, with every node active", async () => {
+    expect(await board.ask("uname -rv")).toMatch(/^6\.12\.\S+-rtkit #1 SMP PREEMPT_RT /);
+    expect(await board.ask("systemctl --failed --plain --no-legend")).toBe("");
+  });
+
+  it("loads modules by itself, and has the configuration it was made with", async () => {
+    expect(await board.ask("zcat /proc/config.gz | cmp - /boot/config-$(uname -r) && lsmod | wc -l")).toMatch(/^\d+$/);
+  });
+
+  it.each(["image", "board"])("rtkit kernel check finds nothing fatal on the %s", async (what) => {
+    const subject = what === "image" ? [built.image.path] : ["--host", "board", "--ssh-config", board.sshConfig];
+    const { options } = await rtkitResult<{ options: { severity: string; verdict: string }[] }>([
+      "kernel",
+      "check",
+      ...subject,
+      "--project",
+      dir,
+    ]);
+    expect(options.filter(({ severity, verdict }) => severity !== "info" && verdict === "differs")).toEqual([]);
+  });
+});
+
+/** Without the drivers of what robots plug in: a virtual machine has none of it, and half of the files belong to them. */
+const SMALLER = ["base", "systemd", "no-containers", "preempt-rt", "pc"];
