@@ -54,7 +54,7 @@ export function factsOf(text: string): AuditFacts {
   return facts;
 }
 
-const wanted = await loadFragments(["preempt-rt"]);
+const { options: wanted } = await loadFragments(["preempt-rt"]);
 
 export function findingsOf(text: string): readonly BoardFinding[] {
   return audit(factsOf(text), wanted);

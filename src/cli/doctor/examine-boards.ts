@@ -31,7 +31,7 @@ export async function examineBoards(
   options: DoctorOptions,
 ): Promise<CommandResult> {
   const addresses = await addressesFor(context, targets, options);
-  const wanted = await loadFragments(FRAGMENTS);
+  const { options: wanted } = await loadFragments(FRAGMENTS);
   context.emit({ type: "plan", steps: [STEP] });
   const boards = await showAsStep(context, STEP.name, async () =>
     onBoards(context, addresses, options, async (board) => {
