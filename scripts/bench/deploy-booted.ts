@@ -1,24 +1,22 @@
 // Prints how long `rtkit deploy` of one changed node takes on a booted board beside rsync and systemctl restart by hand:
 // the real image with its sshd, sudo, systemd and kernel, in QEMU. Without KVM the machine is emulated: what is slow on a
 // small board, logging in and starting programs, is slower still. Building is not in it: see bench:build.
-import { execa } from "execa";
 import { appendFile, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildRelease } from "../../src/cli/build/build-release.ts";
 import { withCaches } from "../../src/cli/build/caches.ts";
 import { loadProject } from "../../src/config/load.ts";
+import { exec } from "../../src/core/exec.ts";
 import { cacheDir } from "../../src/core/paths.ts";
 import { removeTree } from "../../src/core/remove.ts";
-import { formatSize } from "../../src/core/units.ts";
 import { parseAddress } from "../../src/deploy/address.ts";
 import { deployRelease } from "../../src/deploy/board.ts";
 import { withConnections } from "../../src/deploy/connect-all.ts";
 import { readRelease, type Release } from "../../src/deploy/release.ts";
 import { bootBoard } from "../../test/e2e/board.ts";
 import { rtkitResult } from "../../test/e2e/cli.ts";
-import { writeRelease } from "./deploy-by-hand.ts";
-import { median, printTable } from "./table.ts";
+import { printWays, rsync, writeRelease, type Way } from "./ways.ts";
 
 const BOARD = "qemu-x86_64";
 const NODE = "changed";
@@ -75,30 +73,13 @@ async function nextRelease(): Promise<Release> {
   return readRelease(tar.path);
 }
 
-/** Until the node was told to restart, s, and the bytes of files that went over, where they are told. */
-interface Way {
-  readonly seconds: number;
-  readonly bytes: number;
-}
-
 async function byHand(sshConfig: string, release: Release): Promise<Way> {
   const folder = join(scratch, "release");
   await writeRelease(release, folder);
   const started = performance.now();
-  const { stdout } = await execa("rsync", [
-    "-a",
-    "--checksum",
-    "--stats",
-    "-e",
-    `ssh -F ${sshConfig}`,
-    `${folder}/`,
-    "board:release/",
-  ]);
-  await execa("ssh", ["-F", sshConfig, "board", `sudo systemctl restart --no-block rtnode@${NODE}`]);
-  const seconds = (performance.now() - started) / 1000;
-  const count = (what: string): number =>
-    Number(new RegExp(`^Total bytes ${what}: ([\\d,]+)$`, "m").exec(stdout)?.[1]?.replaceAll(",", ""));
-  return { seconds, bytes: count("sent") + count("received") };
+  const bytes = await rsync(folder, ["-F", sshConfig], "board:release/");
+  await exec("ssh", ["-F", sshConfig, "board", `sudo systemctl restart --no-block rtnode@${NODE}`]);
+  return { seconds: (performance.now() - started) / 1000, bytes };
 }
 
 async function byRtkit(sshConfig: string, release: Release): Promise<Way> {
@@ -129,15 +110,7 @@ try {
         if (run > 0) took.set(name, [...(took.get(name) ?? []), one]);
       }
     }
-    const middle = (runs: readonly Way[], of: keyof Way): number => median(runs.map((one) => one[of]));
-    const base = middle(took.get("rsync + systemctl restart") ?? [], "seconds");
-    printTable("one changed node of two, one emulated board", [
-      ["", "until restarted", "÷ rsync", "bytes"],
-      ...[...took].map(([name, runs]) => {
-        const seconds = middle(runs, "seconds");
-        return [name, `${seconds.toFixed(2)} s`, (seconds / base).toPrecision(2), formatSize(middle(runs, "bytes"))];
-      }),
-    ]);
+    printWays("one changed node of two, one emulated board", took);
   } finally {
     await board.stop();
   }

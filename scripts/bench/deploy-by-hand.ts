@@ -1,19 +1,10 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { exec } from "../../src/core/exec.ts";
-import { formatSize } from "../../src/core/units.ts";
 import type { Release } from "../../src/deploy/release.ts";
 import { connect } from "../../src/deploy/transport.ts";
 import type { FakeBoard, Operator } from "../../test/deploy/loopback.ts";
-import { median, printTable } from "./table.ts";
-
-/** What a way to put a changed node on a board took. */
-export interface Way {
-  /** Until the node was told to restart. */
-  readonly seconds: number;
-  /** Bytes of files and of what is said about them, in both directions where the tool tells. */
-  readonly bytes: number;
-}
+import { printWays, rsync, writeRelease, type Way } from "./ways.ts";
 
 /** ssh's arguments that lead to the board. */
 interface Reach {
@@ -45,16 +36,9 @@ export async function compareByHand(
   const folder = join(dir, "release");
   const copy = join(board.root, "by-hand/");
   await mkdir(copy);
-  const write = async (release: Release): Promise<void> => writeRelease(release, folder);
   const restart = async ({ options, to }: Reach): Promise<unknown> =>
     exec("ssh", [...options, to, "systemctl restart rtnode@changed.service"]);
-  const rsync = async ({ options, to }: Reach): Promise<number> => {
-    const words = ["-a", "--checksum", "--stats", "-e", ["ssh", ...options].join(" "), `${folder}/`, `${to}:${copy}`];
-    const { stdout } = await exec("rsync", words);
-    const count = (what: string): number =>
-      Number(new RegExp(`^Total bytes ${what}: ([\\d,]+)$`, "m").exec(stdout)?.[1]?.replaceAll(",", ""));
-    return count("sent") + count("received");
-  };
+  const byRsync = async ({ options, to }: Reach): Promise<number> => rsync(folder, options, `${to}:${copy}`);
   const scp = async (): Promise<number> => {
     const words = ["-O", "-q", "-r", "-F", operator.settings.config ?? "", "-P", `${address.port}`];
     await exec("scp", [...words, folder, `${alone.to}:${copy}`]);
@@ -63,15 +47,15 @@ export async function compareByHand(
   const byHand =
     (send: (reach: Reach) => Promise<number>, reach: Reach) =>
     async (release: Release): Promise<Way> => {
-      await write(release);
+      await writeRelease(release, folder);
       const started = performance.now();
       const bytes = await send(reach);
       await restart(reach);
       return { seconds: (performance.now() - started) / 1000, bytes };
     };
   const ways: readonly (readonly [string, (release: Release) => Promise<Way>])[] = [
-    ["rsync + systemctl restart", byHand(rsync, alone)],
-    ["the same, connection kept", byHand(rsync, kept)],
+    ["rsync + systemctl restart", byHand(byRsync, alone)],
+    ["the same, connection kept", byHand(byRsync, kept)],
     ["scp + systemctl restart", byHand(scp, alone)],
     ["rtkit deploy", deploy],
   ];
@@ -83,21 +67,5 @@ export async function compareByHand(
     for (const [name, way] of ways) took.get(name)?.push(await way(next()));
   }
   await connection.close();
-  const base = median((took.get("rsync + systemctl restart") ?? []).map(({ seconds }) => seconds));
-  printTable("one changed node of ten, one board on this machine", [
-    ["", "until restarted", "÷ rsync", "bytes"],
-    ...[...took].map(([name, runs]) => {
-      const seconds = median(runs.map((one) => one.seconds));
-      const bytes = median(runs.map((one) => one.bytes));
-      return [name, `${seconds.toFixed(2)} s`, (seconds / base).toPrecision(2), formatSize(bytes)];
-    }),
-  ]);
-}
-
-/** Puts the files of a release into a folder. */
-export async function writeRelease({ sums, blobs }: Release, folder: string): Promise<void> {
-  for (const [, digest = "", name = ""] of sums.toString("utf8").matchAll(/^([0-9a-f]{64}) {2}(.+)$/gm)) {
-    await mkdir(dirname(join(folder, name)), { recursive: true });
-    await writeFile(join(folder, name), blobs.get(digest) ?? "");
-  }
+  printWays("one changed node of ten, one board on this machine", took);
 }
