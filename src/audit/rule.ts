@@ -32,13 +32,12 @@ export function ok(evidence: string): Verdict {
   return { severity: "ok", evidence };
 }
 
-/** Of what only root may read. */
-export function unseen(what: string): Verdict {
-  return {
-    severity: "info",
-    evidence: `${what} could not be seen`,
-    remedy: "log in as root, or make the system a target: rtkit deploy --bootstrap",
-  };
+/** Of what only root may read, or not every kernel tells. */
+export function unseen({ isRoot }: AuditFacts, what: string): Verdict {
+  const remedy = isRoot
+    ? "this kernel does not tell; Debian's do, and those that rtkit compiles"
+    : "log in as root, or make the system a target: rtkit deploy --bootstrap";
+  return { severity: "info", evidence: `${what} could not be seen`, remedy };
 }
 
 /** A file's first line; undefined where it is not there, or may not be read. */

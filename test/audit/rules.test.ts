@@ -448,3 +448,9 @@ it("kernel-settings wants what the overlay rt-limits sets", async () => {
   const set = [...text.matchAll(/^([a-z][\w.]+) = (\d+)$/gm)].map(([, name, wanted]) => ({ name, wanted }));
   expect(SYSCTLS.map(({ name, wanted }) => ({ name, wanted }))).toEqual(set);
 });
+
+it("what cannot be seen is another's to show to root than to a user", () => {
+  const silent: Change = (text) => text.replaceAll(/^ \/proc\/\d+\/task\/\d+\/io:.*\n/gm, "");
+  expect(findingOf("node-writes", silent)?.remedy).toContain("this kernel does not tell");
+  expect(findingOf("node-writes", silent, instead(" uid 0\n", " uid 1000\n"))?.remedy).toContain("log in as root");
+});

@@ -181,7 +181,7 @@ function judgeIdleStates(facts: AuditFacts): ReturnType<Rule["judge"]> {
   const worst = deep.toSorted((a, b) => b.latency - a.latency)[0];
   if (worst === undefined) return ok(`no CPU sleeps longer than ${DEEP_US} us deep`);
   const evidence = `${worst.folder}: ${worst.name}, ${worst.latency} us to leave`;
-  if (facts.latencyUs === null) return unseen(`/dev/cpu_dma_latency (${evidence})`);
+  if (facts.latencyUs === null) return unseen(facts, `/dev/cpu_dma_latency (${evidence})`);
   if (facts.latencyUs < worst.latency) return ok(`/dev/cpu_dma_latency is held at ${facts.latencyUs} us`);
   const isNeeded = facts.nodes === null || realtimeNodes(facts).some(({ pid }) => pid > 0);
   return { severity: isNeeded ? "medium" : "info", evidence: `${evidence}; nobody holds /dev/cpu_dma_latency below` };

@@ -43,7 +43,8 @@ export const KERNEL_RULES: readonly Rule[] = [
       const group = "/sys/fs/cgroup/cpu/cpu.rt_runtime_us";
       const bandwidth = value(facts, group);
       if (bandwidth !== undefined) return { severity: "high", evidence: `${group}: ${bandwidth}` };
-      if (facts.config === null) return unseen("CONFIG_RT_GROUP_SCHED (no /proc/config.gz and no /boot/config-…)");
+      if (facts.config === null)
+        return unseen(facts, "CONFIG_RT_GROUP_SCHED (no /proc/config.gz and no /boot/config-…)");
       const isOn = facts.config.get("RT_GROUP_SCHED") === "y";
       if (!isOn) return ok("CONFIG_RT_GROUP_SCHED is not set");
       if (commandLine(facts).includes("rt_group_sched=0")) return ok("/proc/cmdline: rt_group_sched=0");
@@ -58,7 +59,8 @@ export const KERNEL_RULES: readonly Rule[] = [
     source: CONFIGURATION,
     remedy: "use another kernel; what the running system can make up for has findings of its own",
     judge: (facts, wanted) => {
-      if (facts.config === null) return unseen("the kernel's configuration (no /proc/config.gz and no /boot/config-…)");
+      if (facts.config === null)
+        return unseen(facts, "the kernel's configuration (no /proc/config.gz and no /boot/config-…)");
       const options = checkKernel(
         facts.config,
         wanted.filter(({ name }) => !OWN.has(name)),
@@ -113,7 +115,7 @@ export const KERNEL_RULES: readonly Rule[] = [
       const isolated = isolatedCpus(facts);
       if (isolated.length === 0 || !isSince(facts, 6, 12)) return undefined;
       const servers = matching(facts, /^\/sys\/kernel\/debug\/sched\/fair_server\/cpu\d+\/runtime$/);
-      if (servers.length === 0) return facts.isRoot ? undefined : unseen("/sys/kernel/debug/sched/fair_server");
+      if (servers.length === 0) return facts.isRoot ? undefined : unseen(facts, "/sys/kernel/debug/sched/fair_server");
       const on = servers.filter(
         ([path, runtime]) => isolated.includes(Number(/cpu(\d+)/.exec(path)?.[1])) && runtime !== "0",
       );

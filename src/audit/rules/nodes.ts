@@ -128,7 +128,7 @@ export const NODE_RULES: readonly Rule[] = [
     judge: (facts) => {
       const nodes = running(facts).filter(({ pid }) => pid > 0);
       if (nodes.length > 0 && nodes.every(({ writes }) => writes === null))
-        return unseen("/proc/PID/task/PID/io of the nodes");
+        return unseen(facts, "/proc/PID/task/PID/io of the nodes");
       return eachNode(nodes, "medium", ({ name, pid, writes }) =>
         writes === null || writes.calls <= 0
           ? undefined
