@@ -9,6 +9,10 @@ const unit = {
   retry: process.env["CI"] === undefined ? 0 : 1,
 };
 
+/** The board's shell programs: hundreds of processes each, and no loop that others could disturb. */
+const SHELL =
+  "test/device/{audit,bootstrap,deploy,disk,mend,power-cut,receive,record,release,rtnodectl,status,watch}.test.ts";
+
 /** Real-time loops: side by side they would take each other's CPU. */
 const REALTIME = ["test/device/**/*.test.ts", "test/sdk/**/*.test.ts"];
 
@@ -18,8 +22,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/fixtures/**", ...REALTIME],
+          include: ["test/!(e2e|fixtures|device|sdk)/**/*.test.ts", "test/*.test.ts", SHELL],
           maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
           ...unit,
@@ -29,6 +32,7 @@ export default defineConfig({
         test: {
           name: "realtime",
           include: REALTIME,
+          exclude: [SHELL],
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
           ...unit,

@@ -449,8 +449,10 @@ it("kernel-settings wants what the overlay rt-limits sets", async () => {
   expect(SYSCTLS.map(({ name, wanted }) => ({ name, wanted }))).toEqual(set);
 });
 
+/** As a kernel without CONFIG_TASK_IO_ACCOUNTING. */
+const silent: Change = (text) => text.replaceAll(/^ \/proc\/\d+\/task\/\d+\/io:.*\n/gm, "");
+
 it("what cannot be seen is another's to show to root than to a user", () => {
-  const silent: Change = (text) => text.replaceAll(/^ \/proc\/\d+\/task\/\d+\/io:.*\n/gm, "");
   expect(findingOf("node-writes", silent)?.remedy).toContain("this kernel does not tell");
   expect(findingOf("node-writes", silent, instead(" uid 0\n", " uid 1000\n"))?.remedy).toContain("log in as root");
 });
