@@ -22,7 +22,7 @@ const manifestSchema = z.strictObject({
         wanted: z.string(),
         got: z.string(),
         severity: z.enum(["fatal", "high", "medium", "info"]),
-        verdict: z.enum(["satisfied", "compensated", "differs"]),
+        verdict: z.enum(["satisfied", "compensated", "differs", "unsaid"]),
         /** What makes up for it at run time. */
         by: z.string().exactOptional(),
         reason: z.string(),

@@ -7,7 +7,9 @@ export type Verdict =
   | "satisfied"
   /** It is not, and the image makes up for it at run time. */
   | "compensated"
-  | "differs";
+  | "differs"
+  /** A defconfig does not name it. */
+  | "unsaid";
 
 /** One option of a kernel, checked: the rows of `rtkit kernel check`. */
 export interface OptionVerdict {
@@ -35,19 +37,24 @@ export interface RuntimeSettings {
 
 /** Whether a verdict keeps a board from being real-time, or from starting. */
 export function isFatal({ severity, verdict }: OptionVerdict): boolean {
-  return severity === "fatal" && verdict === "differs";
+  return severity === "fatal" && (verdict === "differs" || verdict === "unsaid");
 }
 
-/** Checks a kernel's configuration against what is wanted, in the order wanted. Pure. */
+/**
+ * Checks a kernel's configuration against what is wanted, in the order wanted. `named`: of a configuration that is not whole
+ * (see namedOptions in kconfig.ts), what it names. Pure.
+ */
 export function checkKernel(
   config: Kconfig,
   wanted: readonly WantedOption[],
   settings: RuntimeSettings,
+  named?: ReadonlySet<string>,
 ): OptionVerdict[] {
   return wanted.map((option) => {
     const { name, severity, reason } = option;
     const got = valueOf(config, name);
     const row = { name, wanted: option.wanted.join("|"), got, severity, reason };
+    if (named?.has(name) === false) return { ...row, got: "?", verdict: "unsaid" };
     const counts = option.when === undefined || valueOf(config, option.when) !== "n";
     if (option.wanted.includes(got) || !counts) return { ...row, verdict: "satisfied" };
     const way = option.compensations.find((all) => all.every((one) => isInPlace(one, settings)));

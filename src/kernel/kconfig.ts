@@ -15,6 +15,15 @@ export function parseKconfig(text: string): Kconfig {
   return options;
 }
 
+/**
+ * The options that a text names, on or off; undefined of a whole `.config`, which Kconfig heads so and which names all there
+ * are. A defconfig (`make savedefconfig`) leaves out what has its default, which only the kernel's source knows.
+ */
+export function namedOptions(text: string): ReadonlySet<string> | undefined {
+  if (text.includes("# Automatically generated")) return undefined;
+  return new Set(text.match(/(?<=^(?:# )?CONFIG_)\w+/gm));
+}
+
 /** An option's value, `n` for one that is off. */
 export function valueOf(config: Kconfig, name: string): string {
   return config.get(name) ?? "n";

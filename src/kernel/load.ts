@@ -10,7 +10,7 @@ import {
   type MergedFragments,
   type WantedOption,
 } from "./fragment.ts";
-import { parseKconfig, type Kconfig } from "./kconfig.ts";
+import { namedOptions, parseKconfig, type Kconfig } from "./kconfig.ts";
 
 /** The folder of the fragments that rtkit brings. */
 export const FRAGMENTS: string = join(rtkitRoot, "board-configs/kernel");
@@ -46,11 +46,17 @@ export async function loadFragments(
   return mergeFragments(parsed);
 }
 
+/** A kernel's configuration, and what it names where it is not whole, see namedOptions. */
+export interface KernelConfig {
+  readonly options: Kconfig;
+  readonly named: ReadonlySet<string> | undefined;
+}
+
 /**
  * A kernel's configuration from a file: plain text (`/boot/config-…`), gzipped (`/proc/config.gz`), or a kernel image
  * that has it inside. Throws RTK_KERNEL_CONFIG.
  */
-export async function readKernelConfig(path: string): Promise<Kconfig> {
+export async function readKernelConfig(path: string): Promise<KernelConfig> {
   const bytes = await readFile(path).catch((error: unknown) => {
     if (errnoCode(error) === undefined) throw error;
     throw usageError("RTK_KERNEL_CONFIG", `cannot read ${path}`, { hint: "name a kernel's config", cause: error });
@@ -59,9 +65,10 @@ export async function readKernelConfig(path: string): Promise<Kconfig> {
 }
 
 /** The same from its bytes, which `source` had. Throws RTK_KERNEL_CONFIG. */
-export function decodeKernelConfig(bytes: Buffer, source: string): Kconfig {
-  const config = parseKconfig(decode(bytes, source).toString("utf8"));
-  if (config.size > 0) return config;
+export function decodeKernelConfig(bytes: Buffer, source: string): KernelConfig {
+  const text = decode(bytes, source).toString("utf8");
+  const options = parseKconfig(text);
+  if (options.size > 0) return { options, named: namedOptions(text) };
   throw noConfig(source);
 }
 

@@ -1,16 +1,16 @@
-import type { OptionVerdict, Verdict } from "./check.ts";
+import { isFatal, type OptionVerdict, type Verdict } from "./check.ts";
 
-/** The check as a table for people: what differs first, then what is made up for; with `all` also what is as wanted. */
+/** The check as a table for people: what differs first, then what is made up for; with `all` also what is as wanted, or not said and not fatal. */
 export function renderKernelTable(options: readonly OptionVerdict[], all = false): string {
   const rows = options
-    .filter(({ verdict }) => all || verdict !== "satisfied")
+    .filter((option) => all || !["satisfied", "unsaid"].includes(option.verdict) || isFatal(option))
     .map((option) => [
       MARKS[option.verdict],
       option.name,
       option.wanted,
       option.got,
       option.severity,
-      option.verdict === "compensated" ? `by ${option.by ?? ""}` : option.verdict === "differs" ? option.reason : "",
+      option.verdict === "compensated" ? `by ${option.by ?? ""}` : option.verdict === "satisfied" ? "" : option.reason,
     ])
     .toSorted((a, b) => ORDER.indexOf(a[0] ?? "") - ORDER.indexOf(b[0] ?? ""));
   if (rows.length === 0) return "every option is as wanted";
@@ -28,12 +28,17 @@ export function renderKernelTable(options: readonly OptionVerdict[], all = false
 /** The check in one line: how many options are as wanted, made up for, and not. */
 export function summarizeKernel(options: readonly OptionVerdict[]): string {
   const count = (verdict: Verdict): number => options.filter((option) => option.verdict === verdict).length;
-  return `${count("satisfied")} satisfied, ${count("compensated")} compensated at run time, ${count("differs")} differ`;
+  const unsaid = count("unsaid");
+  const told = `${count("satisfied")} satisfied, ${count("compensated")} compensated at run time, ${count("differs")} differ`;
+  return unsaid === 0
+    ? told
+    : `${told}, ${unsaid} not said: this is a defconfig, whose defaults the kernel's source knows; check the .config that it becomes`;
 }
 
 const MARKS: Readonly<Record<Verdict, string>> = {
   satisfied: "satisfied",
   compensated: "compensated",
   differs: "differs",
+  unsaid: "not said",
 };
-const ORDER = [MARKS.differs, MARKS.compensated, MARKS.satisfied];
+const ORDER = [MARKS.differs, MARKS.unsaid, MARKS.compensated, MARKS.satisfied];

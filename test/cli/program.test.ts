@@ -70,6 +70,16 @@ describe("rtkit kernel check", () => {
     expect(printed).toMatch(/^differs +PREEMPT_RT +y +n +fatal/m);
   });
 
+  it("says of a defconfig only what it names: what it leaves out has a default that another knows", async () => {
+    const config = join(dir, "bcm2711_defconfig");
+    await writeFile(config, "CONFIG_PREEMPT=y\nCONFIG_MMC_SDHCI_IPROC=y\n# CONFIG_HIGH_RES_TIMERS is not set\n");
+    expect(await runCli(["kernel", "check", config, "--board", "rpi4", "--verbose"])).toBe(1);
+    expect(printed).toMatch(/^not said +PREEMPT_RT +y +\? +fatal +without it/m);
+    expect(printed).toMatch(/^differs +HIGH_RES_TIMERS +y +n +fatal/m);
+    expect(printed).toMatch(/^satisfied +MMC_SDHCI_IPROC/m);
+    expect(printed).toMatch(/^1 satisfied, 0 compensated at run time, 1 differ, \d+ not said: this is a defconfig/m);
+  });
+
   it("asks for a build when there is none to look at", async () => {
     await writeFile(join(dir, "imu.py"), "");
     await writeFile(join(dir, "rtkit.yaml"), "name: arm\nboard: rpi4\nnodes:\n  imu: { entry: imu.py }\n");

@@ -20,7 +20,7 @@ describe("readKernelConfig", () => {
     ["inside a compressed kernel", gzipSync(image)],
   ])("%s", async (_, bytes) => {
     await writeFile(join(dir, "config"), bytes);
-    expect([...(await readKernelConfig(join(dir, "config")))]).toEqual([["PREEMPT_RT", "y"]]);
+    expect([...(await readKernelConfig(join(dir, "config"))).options]).toEqual([["PREEMPT_RT", "y"]]);
   });
 
   test.each([

@@ -38,7 +38,7 @@ export async function checkBoardKernel(
       settings: settings as unknown as Json,
     },
     run: async (outDir) => {
-      const config = await readKernelConfig(join(facts.contents.dir, "kernel", "config"));
+      const { options: config } = await readKernelConfig(join(facts.contents.dir, "kernel", "config"));
       const options = checkKernel(config, wanted, settings);
       requireKernel(options);
       await writeFile(join(outDir, "verdict.json"), JSON.stringify(options));

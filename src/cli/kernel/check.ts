@@ -26,11 +26,11 @@ interface CheckOptions extends BoardOptions {
 export const checkCommand: CommandMaker = (onEnd) =>
   withBoardOptions(withGlobalOptions(withProjectOption(new Command("check"))))
     .description(
-      "Check a kernel against the fragments of board and project, and whether image or system make up for what differs. Exit status 1 when a fatal option differs.",
+      "Check a kernel against the fragments of board and project, and whether image or system make up for what differs. Exit status 1 when a fatal option differs, or cannot be told.",
     )
     .argument(
       "[subject]",
-      "a configuration (/boot/config-…, /proc/config.gz), a kernel with IKCONFIG, an image, or a target of rtkit.yaml; without it the project's last build",
+      "a configuration (/boot/config-…, /proc/config.gz, a defconfig), a kernel with IKCONFIG, an image, or a target of rtkit.yaml; without it the project's last build",
     )
     .option("--board <board>", "check for this board in place of the project file's")
     .action(async (subject: string | undefined, options: CheckOptions) => {
@@ -56,10 +56,11 @@ async function check(
   if (subject === undefined || !isPath(subject)) return checkTarget(context, subject, wanted, options);
   if (!existsSync(subject) || !(await isDiskImage(subject))) {
     // A configuration alone says nothing about what an image makes up for at run time.
-    return checkKernel(await readKernelConfig(subject), wanted, { sysctls: {}, cmdline: [], units: [] });
+    const { options, named } = await readKernelConfig(subject);
+    return checkKernel(options, wanted, { sysctls: {}, cmdline: [], units: [] }, named);
   }
   const { config, ...settings } = await imageKernelFacts(await readingTools(context), subject);
-  return checkKernel(decodeKernelConfig(Buffer.from(config), subject), wanted, settings);
+  return checkKernel(decodeKernelConfig(Buffer.from(config), subject).options, wanted, settings);
 }
 
 /** The board of the command line needs no project. */
@@ -92,7 +93,7 @@ async function checkTarget(
     );
   });
   const { config, ...settings } = facts;
-  return checkKernel(decodeKernelConfig(Buffer.from(config), address.host), wanted, settings);
+  return checkKernel(decodeKernelConfig(Buffer.from(config), address.host).options, wanted, settings);
 }
 
 /** Whether a file is meant, not a target, whose name has neither of these: a mistyped path is told as one. */
