@@ -56,8 +56,8 @@ async function check(
   if (subject === undefined || !isPath(subject)) return checkTarget(context, subject, wanted, options);
   if (!existsSync(subject) || !(await isDiskImage(subject))) {
     // A configuration alone says nothing about what an image makes up for at run time.
-    const { options, named } = await readKernelConfig(subject);
-    return checkKernel(options, wanted, { sysctls: {}, cmdline: [], units: [] }, named);
+    const { options: config, named } = await readKernelConfig(subject);
+    return checkKernel(config, wanted, { sysctls: {}, cmdline: [], units: [] }, named);
   }
   const { config, ...settings } = await imageKernelFacts(await readingTools(context), subject);
   return checkKernel(decodeKernelConfig(Buffer.from(config), subject).options, wanted, settings);
