@@ -1,10 +1,14 @@
 import { createHash } from "node:crypto";
 import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
+import { atMost } from "../pipeline/concurrent.ts";
 import type { DiskWriter } from "./disk-writer.ts";
 import { HEAD_BYTES, type CheckedExtent, type Extent, type SourceExtent } from "./extents.ts";
 import type { Piece } from "./image.ts";
 import { notAsMapped } from "./image-failures.ts";
+
+/** One more than are hashed at the same time, so that no answer is waited for. */
+const VERIFIED_AT_ONCE = 3;
 
 /**
  * One disk on the way to an image, in an order that leaves it bootable or refused at every moment: its first sector is
@@ -87,13 +91,17 @@ export class Card {
    * where it is the image that is not.
    */
   async verify(sent: readonly CheckedExtent[], onRead: (bytes: number) => void = () => undefined): Promise<void> {
-    let before = 0;
-    for (const extent of [...sent, ...this.#copied]) {
-      if (!(await this.#holds(extent, (bytes) => onRead(before + bytes)))) {
+    const read = new Map<Extent, number>();
+    const tell = (extent: Extent, bytes: number): void => {
+      read.set(extent, bytes);
+      onRead([...read.values()].reduce((sum, part) => sum + part, 0));
+    };
+    await atMost(VERIFIED_AT_ONCE, [...sent, ...this.#copied], async (extent) => {
+      if (!(await this.#holds(extent, (bytes) => tell(extent, bytes)))) {
         throw sent.includes(extent) ? this.#mismatch(extent) : await this.#whoseFault(extent);
       }
-      before += extent.length;
-    }
+      tell(extent, extent.length);
+    });
   }
 
   /** Writes the head, its first sector last; from then on the disk is bootable. One that lies about that sector is not. */

@@ -39,7 +39,8 @@ interface Answer {
   readonly zero?: boolean;
   readonly sha256?: string;
   readonly differs?: number | null;
-  /** Of what goes on. */
+  /** Of what goes on: where it began. */
+  readonly from?: number;
   readonly done?: number;
 }
 
@@ -124,7 +125,7 @@ export class DiskWriter {
   }
 
   /**
-   * The sha256, in hex, of what the disk has, read from the disk itself, and before it, from `sumFrom` on, what the image
+   * May be asked for several ranges at once: two are hashed at the same time. The sha256, in hex, of what the disk has, read from the disk itself, and before it, from `sumFrom` on, what the image
    * has; `onDone` hears how many bytes were read.
    */
   async hash(extent: Extent & Pick<SourceExtent, "sumFrom">, onDone?: (bytes: number) => void): Promise<string> {
@@ -147,22 +148,25 @@ export class DiskWriter {
     onDone?: (bytes: number) => void,
     ...more: readonly number[]
   ): Promise<Answer> {
-    this.#link.onDone = onDone;
     const range = extent === undefined ? [] : [extent.offset, extent.length];
     this.#link.send(Buffer.from(`${[command, ...range, ...more].join(" ")}\n`));
-    return this.#link.answer();
+    return this.#link.answer({ from: extent?.offset, onDone });
   }
+}
+
+/** A command that says how far it is. */
+interface Asked {
+  readonly from?: number | undefined;
+  readonly onDone?: ((bytes: number) => void) | undefined;
 }
 
 /** The way to a writer's process and back: one answer for each question, in order. */
 class Link {
   readonly ended: Promise<void>;
-  /** Of the command that goes on. */
-  onDone: ((bytes: number) => void) | undefined;
   isOpen = false;
   readonly #path: string;
   readonly #imagePath: string;
-  readonly #waiting: { resolve: (answer: Answer) => void; reject: (error: unknown) => void }[] = [];
+  readonly #waiting: (Asked & { resolve: (answer: Answer) => void; reject: (error: unknown) => void })[] = [];
   readonly #input: FileHandle;
   #sent: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -203,9 +207,9 @@ class Link {
     await this.ended;
   }
 
-  async answer(): Promise<Answer> {
+  async answer(asked: Asked = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (this.#gone === undefined) this.#waiting.push({ resolve, reject });
+      if (this.#gone === undefined) this.#waiting.push({ ...asked, resolve, reject });
       else reject(this.#gone);
     });
   }
@@ -222,12 +226,12 @@ class Link {
 
   #hear(line: string): void {
     const answer = JSON.parse(line) as Answer;
-    if (answer.done !== undefined) {
-      this.onDone?.(answer.done);
+    const { done, from, error, at = null, of } = answer;
+    if (done !== undefined) {
+      this.#waiting.find((one) => one.from === from)?.onDone?.(done);
       return;
     }
     const asked = this.#waiting.shift();
-    const { error, at = null, of } = answer;
     if (error === undefined) asked?.resolve(answer);
     else if (of === "image")
       asked?.reject(damaged(this.#imagePath, new Error(at === null ? error : `${error} at byte ${at}`)));

@@ -5,14 +5,14 @@ user's own), and opens IMAGE as that user. Commands on standard input, a line ea
 answers each, in order:
   write OFFSET LENGTH    followed by LENGTH bytes
   copy OFFSET LENGTH [F] the image's range to the same place of the disk, and with F {"sha256": in hex, of the image from F
-                         to the range's end}; before it {"done": bytes so far} now and then; what the image's last sector
-                         has behind it becomes zeros
+                         to the range's end}; before it {"from": OFFSET, "done": bytes so far} now and then; what the
+                         image's last sector has behind it becomes zeros
   discard OFFSET LENGTH  tells the disk that the range is of no use any more; {"discarded": false} where it cannot
   clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as copy does
   glance OFFSET LENGTH   {"zero": whether sectors here and there read as zeros, the first and the last among them}
   sync                   returns when the disk has what was written
   hash OFFSET LENGTH F   {"sha256": of the image from F to OFFSET, and what the disk has from there on}; says how far it is
-                         as copy does
+                         as copy does; begins while another hash goes on
   compare OFFSET LENGTH  {"differs": offset of the first MiB that is not as in the image, or null}
 The first line tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that no other disk or
 medium had since the machine was started (null of files and before Linux 5.15), "direct": whether the page cache is passed
@@ -42,6 +42,8 @@ CHUNK = 4 * MIB
 ZEROS = bytes(CHUNK)
 PROGRESS = 4 * CHUNK
 GLANCES = 16
+# So many ranges are hashed at the same time: one is read while another is summed up, each on a CPU of its own.
+HASHES = 2
 
 # linux/fs.h; the two that take a range want two 64-bit numbers, offset and length.
 BLKSSZGET = 0x1268
@@ -167,11 +169,11 @@ class Image:
 class Chunks:
     """Reads ranges ahead of their use, chunk by chunk: disk or image are read while the last chunk is hashed or written."""
 
-    def __init__(self, block):
+    def __init__(self, block, stop):
         self.block = block
         self.buffers = [mmap.mmap(-1, CHUNK) for _ in range(2)]
         self.thread = ThreadPoolExecutor(1)
-        self.stop = threading.Event()
+        self.stop = stop
 
     def whole(self, length):
         """Bytes of the sectors that hold so many."""
@@ -205,7 +207,9 @@ class Commands:
     def __init__(self, disk, image):
         self.disk = disk
         self.image = image
-        self.chunks = Chunks(disk.block)
+        self.stop = threading.Event()
+        self.chunks = Chunks(disk.block, self.stop)
+        self.hashing = [Chunks(disk.block, self.stop) for _ in range(HASHES)]
         self.writing = ThreadPoolExecutor(1)
 
     def write(self, offset, view):
@@ -220,7 +224,7 @@ class Commands:
             if digest:
                 digest.update(sectors[:wanted])
             writing.result()
-            self.tell(at - offset, wanted)
+            self.tell(offset, at, wanted)
         return {"sha256": digest.hexdigest()} if digest else {}
 
     def _digest(self, start, end):
@@ -252,15 +256,19 @@ class Commands:
             if not is_zero(sectors):
                 # The other buffer is the one that is read into.
                 self.disk.zero(sectors, at)
-            self.tell(at - offset, wanted)
+            self.tell(offset, at, wanted)
         return {}
 
     def hash(self, offset, length, sum_from):
-        digest = self._digest(sum_from, offset)
-        for at, sectors, wanted in self.chunks.of(self.disk, offset, length):
-            digest.update(sectors[:wanted])
-            self.tell(at - offset, wanted)
-        return {"sha256": digest.hexdigest()}
+        chunks = self.hashing.pop()
+        try:
+            digest = self._digest(sum_from, offset)
+            for at, sectors, wanted in chunks.of(self.disk, offset, length):
+                digest.update(sectors[:wanted])
+                self.tell(offset, at, wanted)
+            return {"sha256": digest.hexdigest()}
+        finally:
+            self.hashing.append(chunks)
 
     def compare(self, offset, length):
         for at in range(offset, offset + length, MIB):
@@ -272,9 +280,9 @@ class Commands:
                 return {"differs": at}
         return {"differs": None}
 
-    def tell(self, before, length):
-        if before % PROGRESS == 0:
-            answer({"done": before + length})
+    def tell(self, offset, at, length):
+        if (at - offset) % PROGRESS == 0:
+            answer({"from": offset, "done": at - offset + length})
 
 
 def become(uid, gids):
@@ -284,8 +292,8 @@ def become(uid, gids):
 
 
 def answer(line):
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    # In one call: several threads say how far they are.
+    os.write(sys.stdout.fileno(), f"{json.dumps(line)}\n".encode())
 
 
 def fill(view):
@@ -301,19 +309,31 @@ def fill(view):
 
 def serve(commands):
     worker = ThreadPoolExecutor(1)
+    hashing = ThreadPoolExecutor(HASHES)
+    hashes = []
+    answering = ThreadPoolExecutor(1)
     # One is written while the other is filled: each with the work that it waits for.
     buffers = [[mmap.mmap(-1, CHUNK), None] for _ in range(2)]
     turn = 0
 
-    def run(name, *arguments):
+    def result(name, *arguments):
         try:
-            answer(getattr(commands, name)(*arguments))
+            return getattr(commands, name)(*arguments)
         except Failed as failed:
-            answer(failed.answer)
+            return failed.answer
         except BaseException:
             # A mistake of ours: nobody must wait for an answer.
             traceback.print_exc()
             os._exit(1)
+
+    def run(name, *arguments):
+        if name == "hash":
+            hashes.append(hashing.submit(result, name, *arguments))
+            answering.submit(lambda asked: answer(asked.result()), hashes[-1])
+            return
+        while hashes:
+            hashes.pop().result()
+        answering.submit(answer, result(name, *arguments))
 
     for line in iter(sys.stdin.buffer.readline, b""):
         name, *numbers = line.decode().split()
@@ -329,8 +349,10 @@ def serve(commands):
             break
         buffers[turn][1] = worker.submit(run, name, offset, view)
         turn = (turn + 1) % len(buffers)
-    commands.chunks.stop.set()
+    commands.stop.set()
     worker.shutdown(cancel_futures=True)
+    hashing.shutdown(cancel_futures=True)
+    answering.shutdown()
 
 
 def main():

@@ -5,7 +5,7 @@
 export interface BlockMap {
   /** Size of the mapped file in bytes. */
   readonly size: number;
-  /** Ascending, apart by at least one block. */
+  /** Ascending. */
   readonly ranges: readonly BlockRange[];
 }
 

@@ -8,6 +8,9 @@ const CHUNK = 4 * 1024 ** 2;
 /** Up to so many unneeded blocks between two ranges are written too: 64 KiB cost a card less than another seek. */
 const BRIDGED_BLOCKS = 16;
 
+/** Ranges are no longer than 64 MiB: several can be verified at the same time, and a bad one says where. */
+const RANGE_BLOCKS = (64 * 1024 ** 2) / BLOCK_SIZE;
+
 const ZERO_BLOCK = Buffer.alloc(BLOCK_SIZE);
 
 /** What {@link packBlocks} leaves of a partition's image. */
@@ -35,7 +38,10 @@ export async function contentSpans(file: FileHandle, end: number, start = 0): Pr
   return spans;
 }
 
-/** Adds to each span the sha256 of its bytes in the file. Appends the bytes to `copy`, if there is one. */
+/**
+ * The ranges of the spans, in pieces of at most {@link RANGE_BLOCKS}, with the sha256 of their bytes in the file. Appends the
+ * bytes to `copy`, if there is one.
+ */
 export async function hashSpans(
   file: FileHandle,
   spans: readonly BlockSpan[],
@@ -43,7 +49,7 @@ export async function hashSpans(
 ): Promise<BlockRange[]> {
   const ranges: BlockRange[] = [];
   const buffers = [Buffer.allocUnsafe(CHUNK), Buffer.allocUnsafe(CHUNK)] as const;
-  for (const { first, last } of spans) {
+  for (const { first, last } of spans.flatMap((span) => [...inRanges(span)])) {
     const hash = createHash("sha256");
     for await (const chunk of readSpan(file, first * BLOCK_SIZE, (last + 1) * BLOCK_SIZE, buffers)) {
       const written = copy?.writeFile(chunk);
@@ -53,6 +59,10 @@ export async function hashSpans(
     ranges.push({ first, last, sha256: hash.digest("hex") });
   }
   return ranges;
+}
+
+function* inRanges({ first, last }: BlockSpan): Generator<BlockSpan> {
+  for (let at = first; at <= last; at += RANGE_BLOCKS) yield { first: at, last: Math.min(at + RANGE_BLOCKS - 1, last) };
 }
 
 /**

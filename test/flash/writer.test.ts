@@ -4,6 +4,7 @@ import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { rtkitRoot } from "../../src/core/paths.ts";
+import { sha256 } from "../../src/pipeline/digest.ts";
 import { scratchDir } from "../scratch.ts";
 import { usedCard } from "./disks.ts";
 
@@ -31,6 +32,29 @@ async function imageWithMode(mode: number): Promise<string> {
   await writeFile(image, "image", { mode });
   return image;
 }
+
+it("hashes ranges at the same time, answers in the order it was asked, and writes when that is done", async () => {
+  const disk = usedCard();
+  const content = await readFile(disk);
+  const words = ["-I", "-S", join(rtkitRoot, "src", "flash", "writer.py"), disk, String(process.getuid?.() ?? 0), "0"];
+  const running = execa("/usr/bin/python3", words);
+  // The first takes the longest by far.
+  running.stdin.write(`hash 0 ${content.length} 0\nhash 512 512 512\nhash 1024 512 1024\nwrite 512 512\n`);
+  running.stdin.write(Buffer.alloc(512));
+  running.stdin.write("hash 512 512 512\n");
+  const sums: string[] = [];
+  for await (const line of running) {
+    const answer = JSON.parse(line) as { sha256?: string };
+    if (answer.sha256 !== undefined) sums.push(answer.sha256);
+    if (sums.length === 4) running.stdin.end();
+  }
+  expect(sums).toEqual([
+    sha256(content),
+    sha256(content.subarray(512, 1024)),
+    sha256(content.subarray(1024, 1536)),
+    sha256(Buffer.alloc(512)),
+  ]);
+});
 
 const all = (uid: number): string => Array(4).fill(uid).join("\t");
 

@@ -68,6 +68,20 @@ describe("packBlocks", () => {
     });
   });
 
+  it("sums at most 64 MiB in one range", async () => {
+    await inScratch(async (dir) => {
+      const blocks = (150 * 1024 ** 2) / BLOCK_SIZE;
+      await sparseFile(join(dir, "root.img"), blocks, [1]);
+      await packBlocks(join(dir, "root.img"), [{ first: 1, last: blocks - 1 }]);
+      const { map } = await readBlocks(dir);
+      expect(map.ranges.map(({ first, last }) => [first, last])).toEqual([
+        [1, 16_384],
+        [16_385, 32_768],
+        [32_769, 38_399],
+      ]);
+    });
+  });
+
   it("is noticed when its blocks are cut off", async () => {
     await inScratch(async (dir) => {
       await sparseFile(join(dir, "root.img"), 10, [1]);
