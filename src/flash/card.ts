@@ -3,11 +3,11 @@ import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
 import { atMost } from "../pipeline/concurrent.ts";
 import type { DiskWriter } from "./disk-writer.ts";
-import { HEAD_BYTES, type CheckedExtent, type Extent, type SourceExtent } from "./extents.ts";
+import { countBytes, HEAD_BYTES, type CheckedExtent, type Extent, type SourceExtent } from "./extents.ts";
 import type { Piece } from "./image.ts";
 import { notAsMapped } from "./image-failures.ts";
 
-/** One more than are hashed at the same time, so that no answer is waited for. */
+/** One more than the writer hashes at once: it has the next when one is done. */
 const VERIFIED_AT_ONCE = 3;
 
 /**
@@ -18,6 +18,7 @@ const VERIFIED_AT_ONCE = 3;
 export class Card {
   readonly #writer: DiskWriter;
   readonly #image: string;
+  readonly #holes: { readonly hole: Extent; readonly isZero: Promise<boolean> }[] = [];
   readonly #copied: (SourceExtent & CheckedExtent)[] = [];
 
   /** `image`: its name, for errors. */
@@ -27,14 +28,11 @@ export class Card {
   }
 
   /**
-   * Makes the disk one that nothing starts from, and holes of the image zeros, so that nothing of what was there shows
-   * through. `imageSize` in bytes where it is known; `onRead` hears how many bytes of holes were looked at. Throws RTK_FLASH_TOO_SMALL before anything is changed.
+   * Makes the disk one that nothing starts from, and begins to make it forget what is in the image's holes, which goes on
+   * while it is written; see {@link clear}. `imageSize` in bytes where it is known. Throws RTK_FLASH_TOO_SMALL before
+   * anything is changed.
    */
-  async prepare(
-    imageSize: number | undefined,
-    holes: readonly Extent[],
-    onRead: (bytes: number) => void = () => undefined,
-  ): Promise<void> {
+  async prepare(imageSize: number | undefined, holes: readonly Extent[]): Promise<void> {
     const { block, size } = this.#writer.disk;
     if (imageSize !== undefined && imageSize > size) throw this.#tooSmall(imageSize);
     await this.#writer.write(0, Buffer.alloc(block));
@@ -43,10 +41,15 @@ export class Card {
     const head = Math.min(HEAD_BYTES, size);
     await this.#writer.clear({ offset: block, length: head - block });
     await this.#writer.clear({ offset: size - head, length: head });
-    let before = 0;
-    for (const hole of holes) {
-      await this.#clear(hole, (bytes) => onRead(before + bytes));
-      before += hole.length;
+    let before: Promise<unknown> = Promise.resolve();
+    for (const { offset, length } of holes) {
+      // The last one ends where the image does, which may be within a sector.
+      const hole = { offset, length: this.#padded(length) };
+      const isZero = before.then(async () => this.#forget(hole));
+      // Looked at by clear; a disk that fails before that fails with something else.
+      isZero.catch(() => undefined);
+      this.#holes.push({ hole, isZero });
+      before = isZero;
     }
   }
 
@@ -61,22 +64,38 @@ export class Card {
 
   /**
    * Has ranges of the image copied that do not come as pieces. What is not verified later is compared with its block map
-   * now. `onDone` hears how many bytes were copied so far. Throws RTK_FLASH_DAMAGED when the image is not as mapped.
+   * meanwhile. `onDone` hears how many bytes were copied so far. Throws RTK_FLASH_DAMAGED when the image is not as mapped.
    */
   async copy(extents: readonly SourceExtent[], verify: boolean, onDone: (bytes: number) => void): Promise<void> {
+    const sums: Promise<void>[] = [];
+    const damage: unknown[] = [];
     let before = 0;
     for (const extent of extents) {
-      const tell = (bytes: number): void => onDone(before + bytes);
-      if (verify && extent.sha256 !== undefined) {
-        // The disk's sum is the proof for the image too: one pass less.
-        await this.#writer.copy(extent, tell);
-        this.#copied.push({ ...extent, sha256: extent.sha256 });
-      } else {
-        const sum = await this.#writer.copyAndHash(extent, tell);
-        if (extent.sha256 !== undefined && extent.sha256 !== sum) throw notAsMapped(this.#image, extent);
-        this.#copied.push({ ...extent, sha256: sum });
-      }
+      if (damage.length > 0) throw damage[0];
+      const { sha256: mapped } = extent;
+      // Where the disk will be read its sum is the proof for the image too: one pass less.
+      if (verify && mapped !== undefined) this.#copied.push({ ...extent, sha256: mapped });
+      else if (verify || mapped !== undefined)
+        sums.push(this.#sum(extent).catch((error: unknown) => void damage.push(error)));
+      await this.#writer.copy(extent, (bytes) => onDone(before + bytes));
       before += extent.length;
+    }
+    await Promise.all(sums);
+    if (damage.length > 0) throw damage[0];
+  }
+
+  /**
+   * Sees to it that the image's holes are zeros, so that nothing of what was there shows through: reads those that the disk
+   * did not forget, and writes what is none. `onRead` hears how many bytes of how many were read.
+   */
+  async clear(onRead: (bytes: number, total: number) => void): Promise<void> {
+    const left: Extent[] = [];
+    for (const { hole, isZero } of this.#holes) if (!(await isZero)) left.push(hole);
+    const total = countBytes(left);
+    let before = 0;
+    for (const hole of left) {
+      await this.#writer.clear(hole, (bytes) => onRead(before + bytes, total));
+      before += hole.length;
     }
   }
 
@@ -130,12 +149,16 @@ export class Card {
     await this.#writer.close();
   }
 
-  async #clear({ offset, length }: Extent, onRead: (bytes: number) => void): Promise<void> {
-    // The last one ends where the image does, which may be within a sector.
-    const hole = { offset, length: this.#padded(length) };
-    // A disk that forgets a range may still show it: only one that shows zeros is believed.
-    if ((await this.#writer.discard(hole)) && (await this.#writer.glance(hole))) return;
-    await this.#writer.clear(hole, onRead);
+  /** Sums a range of the image up, for the disk to be verified by; throws where the block map has another sum. */
+  async #sum(extent: SourceExtent): Promise<void> {
+    const sum = await this.#writer.sum(extent);
+    if (extent.sha256 !== undefined && extent.sha256 !== sum) throw notAsMapped(this.#image, extent);
+    this.#copied.push({ ...extent, sha256: sum });
+  }
+
+  /** A disk that forgets a range may still show it: only one that shows zeros is believed. */
+  async #forget(hole: Extent): Promise<boolean> {
+    return (await this.#writer.discard(hole)) && (await this.#writer.glance(hole));
   }
 
   #padded(bytes: number): number {

@@ -31,6 +31,8 @@ export interface OpenDisk {
 
 /** One answer of src/flash/writer.py, which says what its members mean. */
 interface Answer {
+  /** Which command it answers. */
+  readonly id: number;
   readonly error?: string;
   readonly at?: number | null;
   readonly of?: "disk" | "image";
@@ -39,14 +41,14 @@ interface Answer {
   readonly zero?: boolean;
   readonly sha256?: string;
   readonly differs?: number | null;
-  /** Of what goes on: where it began. */
-  readonly from?: number;
+  /** Of what goes on. */
   readonly done?: number;
 }
 
 /**
  * A disk that is open for writing, alone: nobody else can mount it. A process of its own holds it, as root where that
- * is needed, and does what it is told in the order it was told. What fails rejects with an RtkitError, see failures.ts.
+ * is needed, and does what it is told in the order it was told; what the methods say of themselves goes on beside what
+ * comes after it. What fails rejects with an RtkitError, see failures.ts.
  */
 export class DiskWriter {
   readonly path: string;
@@ -73,7 +75,7 @@ export class DiskWriter {
     );
     const link = await Link.start(path, image?.path, own ? command : asRoot(command));
     try {
-      const answer = await link.answer();
+      const answer = await link.opened;
       link.isOpen = true;
       if (image !== undefined && answer.image !== image.identity) {
         throw damaged(image.path, new Error("it was replaced while it was looked at"));
@@ -87,21 +89,20 @@ export class DiskWriter {
 
   /** Resolves when the disk has taken the bytes, whose buffer must not change before; see {@link sync}. */
   async write(offset: number, bytes: Buffer): Promise<void> {
-    this.#link.send(Buffer.from(`write ${offset} ${bytes.length}\n`), bytes);
-    await this.#link.answer();
+    await this.#link.ask(`write ${offset} ${bytes.length}`, bytes);
   }
 
-  /** Resolves when what was written so far outlasts a power cut. */
+  /** Resolves when all that was asked for is done and what was written so far outlasts a power cut. */
   async sync(): Promise<void> {
     await this.#ask("sync");
   }
 
-  /** Tells the disk that nobody needs the range's bytes; false where it cannot be told. What is there then is not known. */
+  /** Goes on beside others. Tells the disk that nobody needs the range's bytes; false where it cannot be told. What is there then is not known. */
   async discard(extent: Extent): Promise<boolean> {
     return (await this.#ask("discard", extent)).discarded === true;
   }
 
-  /** Whether sectors here and there read as zeros. */
+  /** Goes on beside others. Whether sectors here and there read as zeros. */
   async glance(extent: Extent): Promise<boolean> {
     return (await this.#ask("glance", extent)).zero === true;
   }
@@ -114,18 +115,18 @@ export class DiskWriter {
     await this.#ask("copy", extent, onDone);
   }
 
-  /** Like {@link copy}; resolves to the sha256, in hex, of what was copied, with what belongs before it. */
-  async copyAndHash(extent: SourceExtent, onDone?: (bytes: number) => void): Promise<string> {
-    return (await this.#ask("copy", extent, onDone, extent.sumFrom ?? extent.offset)).sha256 ?? "";
+  /** Goes on beside others, two at once. The sha256, in hex, of what the image has, from `sumFrom` on. */
+  async sum(extent: SourceExtent): Promise<string> {
+    return (await this.#ask("sum", extent, undefined, extent.sumFrom ?? extent.offset)).sha256 ?? "";
   }
 
-  /** Makes the range read as zeros: reads it, and writes what is none. `onDone` hears how many bytes were read. */
+  /** Goes on beside others. Makes the range read as zeros: reads it, and writes what is none. `onDone` hears how many bytes were read. */
   async clear(extent: Extent, onDone?: (bytes: number) => void): Promise<void> {
     await this.#ask("clear", extent, onDone);
   }
 
   /**
-   * May be asked for several ranges at once: two are hashed at the same time. The sha256, in hex, of what the disk has, read from the disk itself, and before it, from `sumFrom` on, what the image
+   * Goes on beside others, two at once. The sha256, in hex, of what the disk has, read from the disk itself, and before it, from `sumFrom` on, what the image
    * has; `onDone` hears how many bytes were read.
    */
   async hash(extent: Extent & Pick<SourceExtent, "sumFrom">, onDone?: (bytes: number) => void): Promise<string> {
@@ -149,24 +150,27 @@ export class DiskWriter {
     ...more: readonly number[]
   ): Promise<Answer> {
     const range = extent === undefined ? [] : [extent.offset, extent.length];
-    this.#link.send(Buffer.from(`${[command, ...range, ...more].join(" ")}\n`));
-    return this.#link.answer({ from: extent?.offset, onDone });
+    return this.#link.ask([command, ...range, ...more].join(" "), undefined, onDone);
   }
 }
 
-/** A command that says how far it is. */
+/** Somebody who waits for an answer. */
 interface Asked {
-  readonly from?: number | undefined;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: unknown) => void;
   readonly onDone?: ((bytes: number) => void) | undefined;
 }
 
-/** The way to a writer's process and back: one answer for each question, in order. */
+/** The way to a writer's process and back: one answer for each question. */
 class Link {
+  /** Of the disk, once it is open. */
+  readonly opened: Promise<Answer>;
   readonly ended: Promise<void>;
   isOpen = false;
   readonly #path: string;
   readonly #imagePath: string;
-  readonly #waiting: (Asked & { resolve: (answer: Answer) => void; reject: (error: unknown) => void })[] = [];
+  readonly #waiting = new Map<number, Asked>();
+  #last = 0;
   readonly #input: FileHandle;
   #sent: Promise<void> = Promise.resolve();
   #closed: Promise<void> | undefined;
@@ -182,6 +186,7 @@ class Link {
     this.#path = path;
     this.#imagePath = imagePath ?? "";
     this.#input = input;
+    this.opened = this.#answer(0);
     const running = exec(program, words, { stdin, onStdoutLine: (line) => this.#hear(line) });
     this.ended = running.then(
       () => this.#end(writerEnded(path, this.isOpen, undefined)),
@@ -196,9 +201,12 @@ class Link {
     return link;
   }
 
-  /** After what was sent before; on a thread of its own, beside the one that hashes. */
-  send(...chunks: readonly Buffer[]): void {
+  /** Sends a command, and its bytes, after those before; on a thread of its own, beside the one that hashes. */
+  async ask(command: string, bytes?: Buffer, onDone?: (bytes: number) => void): Promise<Answer> {
+    const id = ++this.#last;
+    const chunks = [Buffer.from(`${id} ${command}\n`), ...(bytes === undefined ? [] : [bytes])];
     this.#sent = this.#sent.then(async () => this.#write(chunks));
+    return this.#answer(id, onDone);
   }
 
   async close(): Promise<void> {
@@ -207,9 +215,9 @@ class Link {
     await this.ended;
   }
 
-  async answer(asked: Asked = {}): Promise<Answer> {
+  async #answer(id: number, onDone?: (bytes: number) => void): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      if (this.#gone === undefined) this.#waiting.push({ ...asked, resolve, reject });
+      if (this.#gone === undefined) this.#waiting.set(id, { resolve, reject, onDone });
       else reject(this.#gone);
     });
   }
@@ -226,12 +234,13 @@ class Link {
 
   #hear(line: string): void {
     const answer = JSON.parse(line) as Answer;
-    const { done, from, error, at = null, of } = answer;
+    const { id, done, error, at = null, of } = answer;
+    const asked = this.#waiting.get(id);
     if (done !== undefined) {
-      this.#waiting.find((one) => one.from === from)?.onDone?.(done);
+      asked?.onDone?.(done);
       return;
     }
-    const asked = this.#waiting.shift();
+    this.#waiting.delete(id);
     if (error === undefined) asked?.resolve(answer);
     else if (of === "image")
       asked?.reject(damaged(this.#imagePath, new Error(at === null ? error : `${error} at byte ${at}`)));
@@ -240,7 +249,8 @@ class Link {
 
   #end(why: unknown): void {
     this.#gone = why;
-    for (const { reject } of this.#waiting.splice(0)) reject(why);
+    for (const { reject } of this.#waiting.values()) reject(why);
+    this.#waiting.clear();
   }
 }
 

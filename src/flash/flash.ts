@@ -9,7 +9,7 @@ import { Ledger } from "./ledger.ts";
 import type { Patch } from "./settings-patch.ts";
 
 /** What happens to a disk, in this order. */
-export type Phase = "wipe" | "write" | "sync" | "verify" | "finish";
+export type Phase = "wipe" | "write" | "clear" | "sync" | "verify" | "finish";
 
 /** Hears how far a disk is. */
 export interface Progress {
@@ -84,15 +84,14 @@ export async function flash(
     }
     onOpen();
     const holes = map === undefined ? [] : behindHead(holesBetween(map.ranges, map.size));
-    await each("wipe", async (card, progress) =>
-      card.prepare(map?.size ?? image.size, holes, (bytes) => progress.at(bytes, countBytes(holes))),
-    );
+    await each("wipe", async (card) => card.prepare(map?.size ?? image.size, holes));
     head = await send(options, division, ledger, jobs);
     const { copied } = division;
     const sentBytes = head.length + countBytes(ledger.written);
     await each("write", async (card, progress) =>
       card.copy(copied, verify, (bytes) => progress.at(sentBytes + bytes, sentBytes + countBytes(copied))),
     );
+    await each("clear", async (card, progress) => card.clear((bytes, total) => progress.at(bytes, total)));
     await each("sync", async (card) => card.sync());
     if (verify) {
       const total = countBytes(ledger.written) + countBytes(copied);

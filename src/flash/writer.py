@@ -1,20 +1,22 @@
 """Writes to a disk what it is told to: the only part of rtkit that runs as root, and only until the disk is open.
 
 Usage: writer.py DISK UID GIDS [IMAGE]. It opens DISK, becomes the user UID in the groups GIDS (1000,27,44: the first is the
-user's own), and opens IMAGE as that user. Commands on standard input, a line each; one line of JSON on standard output
-answers each, in order:
+user's own), and opens IMAGE as that user. Commands on standard input, a line each, each with a number before it; one line
+of JSON on standard output answers each, and says the number as "id":
   write OFFSET LENGTH    followed by LENGTH bytes
-  copy OFFSET LENGTH [F] the image's range to the same place of the disk, and with F {"sha256": in hex, of the image from F
-                         to the range's end}; before it {"from": OFFSET, "done": bytes so far} now and then; what the
-                         image's last sector has behind it becomes zeros
+  copy OFFSET LENGTH     the image's range to the same place of the disk, and zeros behind the image's end in its last
+                         sector; before the answer {"done": bytes so far} now and then
   discard OFFSET LENGTH  tells the disk that the range is of no use any more; {"discarded": false} where it cannot
   clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as copy does
   glance OFFSET LENGTH   {"zero": whether sectors here and there read as zeros, the first and the last among them}
-  sync                   returns when the disk has what was written
+  sync                   returns when all that was asked before is done, and the disk has what was written
+  sum OFFSET LENGTH F    {"sha256": of the image from F to the range's end, in hex}
   hash OFFSET LENGTH F   {"sha256": of the image from F to OFFSET, and what the disk has from there on}; says how far it is
-                         as copy does; begins while another hash goes on
+                         as copy does
   compare OFFSET LENGTH  {"differs": offset of the first MiB that is not as in the image, or null}
-The first line tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that no other disk or
+They begin in the order they come in. What is asked after a discard, glance, clear, sum or hash does not wait for it, but
+two of these go on at the most.
+The first line has the number 0 and tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that no other disk or
 medium had since the machine was started (null of files and before Linux 5.15), "direct": whether the page cache is passed
 by}, and which file IMAGE is: {"image": "DEVICE:INODE:SIZE:MTIME"}. Errors are {"error": "EIO", "at": offset, "of": "disk" or
 "image"}; the next command is done all the same. It ends with its input, and does not finish what is only read or copied.
@@ -42,8 +44,9 @@ CHUNK = 4 * MIB
 ZEROS = bytes(CHUNK)
 PROGRESS = 4 * CHUNK
 GLANCES = 16
-# So many ranges are hashed at the same time: one is read while another is summed up, each on a CPU of its own.
-HASHES = 2
+# Begun one after the other, done beside the others; two at once: while one range is read another is hashed.
+ASIDE = ("discard", "glance", "clear", "sum", "hash")
+ASIDE_AT_ONCE = 2
 
 # linux/fs.h; the two that take a range want two 64-bit numbers, offset and length.
 BLKSSZGET = 0x1268
@@ -209,30 +212,34 @@ class Commands:
         self.image = image
         self.stop = threading.Event()
         self.chunks = Chunks(disk.block, self.stop)
-        self.hashing = [Chunks(disk.block, self.stop) for _ in range(HASHES)]
-        self.writing = ThreadPoolExecutor(1)
+        self.aside = [Chunks(disk.block, self.stop) for _ in range(ASIDE_AT_ONCE)]
+        self.here = threading.local()
+
+    def do(self, number, name, *arguments):
+        """Does what a line asks for, and answers."""
+        self.here.number = number
+        self.here.chunks = self.aside.pop() if name in ASIDE else self.chunks
+        try:
+            answer(number, getattr(self, name)(*arguments))
+        except Failed as failed:
+            answer(number, failed.answer)
+        except BaseException:
+            # A mistake of ours: nobody must wait for an answer.
+            traceback.print_exc()
+            os._exit(1)
+        finally:
+            if name in ASIDE:
+                self.aside.append(self.here.chunks)
 
     def write(self, offset, view):
         self.disk.write(view, offset)
         return {}
 
-    def copy(self, offset, length, sum_from=None):
-        digest = None if sum_from is None else self._digest(sum_from, offset)
-        for at, sectors, wanted in self.chunks.of(self.image, offset, length):
-            # Both let go of Python's lock: they run at the same time.
-            writing = self.writing.submit(self.disk.write, sectors, at)
-            if digest:
-                digest.update(sectors[:wanted])
-            writing.result()
+    def copy(self, offset, length):
+        for at, sectors, wanted in self.here.chunks.of(self.image, offset, length):
+            self.disk.write(sectors, at)
             self.tell(offset, at, wanted)
-        return {"sha256": digest.hexdigest()} if digest else {}
-
-    def _digest(self, start, end):
-        """A sum that begins with what the image has from start to end, where that is anything."""
-        before = memoryview(bytearray(end - start))
-        if before:
-            self.image.read(before, start)
-        return hashlib.sha256(before)
+        return {}
 
     def sync(self):
         self.disk.sync()
@@ -243,7 +250,7 @@ class Commands:
 
     def glance(self, offset, length):
         block = self.disk.block
-        view = memoryview(self.chunks.buffers[0])[:block]
+        view = memoryview(self.here.chunks.buffers[0])[:block]
         last = length // block - 1
         for place in range(GLANCES):
             self.disk.read(view, offset + last * place // (GLANCES - 1) * block)
@@ -252,7 +259,7 @@ class Commands:
         return {"zero": True}
 
     def clear(self, offset, length):
-        for at, sectors, wanted in self.chunks.of(self.disk, offset, length):
+        for at, sectors, wanted in self.here.chunks.of(self.disk, offset, length):
             if not is_zero(sectors):
                 # The other buffer is the one that is read into.
                 self.disk.zero(sectors, at)
@@ -260,15 +267,24 @@ class Commands:
         return {}
 
     def hash(self, offset, length, sum_from):
-        chunks = self.hashing.pop()
-        try:
-            digest = self._digest(sum_from, offset)
-            for at, sectors, wanted in chunks.of(self.disk, offset, length):
-                digest.update(sectors[:wanted])
-                self.tell(offset, at, wanted)
-            return {"sha256": digest.hexdigest()}
-        finally:
-            self.hashing.append(chunks)
+        digest = self._digest(sum_from, offset)
+        for at, sectors, wanted in self.here.chunks.of(self.disk, offset, length):
+            digest.update(sectors[:wanted])
+            self.tell(offset, at, wanted)
+        return {"sha256": digest.hexdigest()}
+
+    def sum(self, offset, length, sum_from):
+        digest = self._digest(sum_from, offset)
+        for _, sectors, wanted in self.here.chunks.of(self.image, offset, length):
+            digest.update(sectors[:wanted])
+        return {"sha256": digest.hexdigest()}
+
+    def _digest(self, start, end):
+        """A sum that begins with what the image has from start to end, where that is anything."""
+        before = memoryview(bytearray(end - start))
+        if before:
+            self.image.read(before, start)
+        return hashlib.sha256(before)
 
     def compare(self, offset, length):
         for at in range(offset, offset + length, MIB):
@@ -282,7 +298,7 @@ class Commands:
 
     def tell(self, offset, at, length):
         if (at - offset) % PROGRESS == 0:
-            answer({"from": offset, "done": at - offset + length})
+            answer(self.here.number, {"done": at - offset + length})
 
 
 def become(uid, gids):
@@ -291,9 +307,9 @@ def become(uid, gids):
     os.setresuid(uid, uid, uid)
 
 
-def answer(line):
-    # In one call: several threads say how far they are.
-    os.write(sys.stdout.fileno(), f"{json.dumps(line)}\n".encode())
+def answer(number, members):
+    # In one call: several threads answer.
+    os.write(sys.stdout.fileno(), f"{json.dumps({'id': number, **members})}\n".encode())
 
 
 def fill(view):
@@ -309,36 +325,25 @@ def fill(view):
 
 def serve(commands):
     worker = ThreadPoolExecutor(1)
-    hashing = ThreadPoolExecutor(HASHES)
-    hashes = []
-    answering = ThreadPoolExecutor(1)
+    aside = ThreadPoolExecutor(ASIDE_AT_ONCE)
+    begun = []
     # One is written while the other is filled: each with the work that it waits for.
     buffers = [[mmap.mmap(-1, CHUNK), None] for _ in range(2)]
     turn = 0
 
-    def result(name, *arguments):
-        try:
-            return getattr(commands, name)(*arguments)
-        except Failed as failed:
-            return failed.answer
-        except BaseException:
-            # A mistake of ours: nobody must wait for an answer.
-            traceback.print_exc()
-            os._exit(1)
-
-    def run(name, *arguments):
-        if name == "hash":
-            hashes.append(hashing.submit(result, name, *arguments))
-            answering.submit(lambda asked: answer(asked.result()), hashes[-1])
+    def begin(number, name, *arguments):
+        if name in ASIDE:
+            begun.append(aside.submit(commands.do, number, name, *arguments))
             return
-        while hashes:
-            hashes.pop().result()
-        answering.submit(answer, result(name, *arguments))
+        if name == "sync":
+            while begun:
+                begun.pop().result()
+        commands.do(number, name, *arguments)
 
     for line in iter(sys.stdin.buffer.readline, b""):
-        name, *numbers = line.decode().split()
+        number, name, *numbers = line.decode().split()
         if name != "write":
-            worker.submit(run, name, *map(int, numbers))
+            worker.submit(begin, int(number), name, *map(int, numbers))
             continue
         offset, length = map(int, numbers)
         buffer, busy = buffers[turn]
@@ -347,12 +352,11 @@ def serve(commands):
         view = memoryview(buffer)[:length]
         if not fill(view):
             break
-        buffers[turn][1] = worker.submit(run, name, offset, view)
+        buffers[turn][1] = worker.submit(begin, int(number), name, offset, view)
         turn = (turn + 1) % len(buffers)
     commands.stop.set()
     worker.shutdown(cancel_futures=True)
-    hashing.shutdown(cancel_futures=True)
-    answering.shutdown()
+    aside.shutdown(cancel_futures=True)
 
 
 def main():
@@ -368,13 +372,13 @@ def main():
         opening = "image"
         image = Image(*image_path) if image_path else None
     except OSError as error:
-        answer(Failed(error.errno, None, opening).answer)
+        answer(0, Failed(error.errno, None, opening).answer)
         return 1
     if os.getuid() == 0:
         nobody = 65534
         become(nobody, [nobody])
     about = {"size": disk.size, "block": disk.block, "sequence": disk.sequence, "direct": disk.direct}
-    answer(about if image is None else {**about, "image": image.identity})
+    answer(0, about if image is None else {**about, "image": image.identity})
     serve(Commands(disk, image))
     return 0
 

@@ -1,6 +1,6 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { errnoCode, usageError } from "../core/errors.ts";
 import { lockFile } from "../core/lock.ts";
 import { stepLock } from "../pipeline/builds.ts";

@@ -45,7 +45,7 @@ it("writes an image to a loop device, and tells scripts what it did", async () =
     const done = lines().flatMap(({ type, name: step, status }) =>
       type === "step" && status === "done" ? [step] : [],
     );
-    expect(done).toEqual(["wipe", "write", "sync", "verify", "finish"].map((phase) => `${phase}-${name}`));
+    expect(done).toEqual(["wipe", "write", "clear", "sync", "verify", "finish"].map((phase) => `${phase}-${name}`));
     expect(lines().at(-1)).toMatchObject({
       type: "result",
       device: device.path,

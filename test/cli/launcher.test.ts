@@ -2,6 +2,8 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
+  readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   symlinkSync,
@@ -46,6 +48,13 @@ test("rtkit runs its sources when there is no bundle, or an older one", async ()
   write("build/cli/main.mjs", "", 4);
   write("package-lock.json", "", 5);
   expect(await call()).toBe(`beside ${root}/src/main.ts build a b`);
+});
+
+// `import { z }` brings all of zod along: half a megabyte, which every command would load.
+test("what starts has zod's messages in one language", () => {
+  const folder = join(rtkitRoot, "build", "cli");
+  const text = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+  expect(text.join().match(/\/\/ node_modules\/zod\/v4\/locales\/\w+/g)).toEqual(["// node_modules/zod/v4/locales/en"]);
 });
 
 test("rtkit finds its own place through links", async () => {

@@ -324,7 +324,7 @@ describe("flashing a disk", () => {
   });
 
   it("leaves nothing that starts when it is interrupted, whenever", async () => {
-    for (const phase of ["wipe", "write", "sync", "verify", "finish"]) {
+    for (const phase of ["wipe", "write", "clear", "sync", "verify", "finish"]) {
       const card = usedCard();
       const abort = new AbortController();
       const opened = await openImage({ path: image.path, stdin: 0, signal: abort.signal });

@@ -33,27 +33,32 @@ async function imageWithMode(mode: number): Promise<string> {
   return image;
 }
 
-it("hashes ranges at the same time, answers in the order it was asked, and writes when that is done", async () => {
+it("hashes beside other work, two ranges at once, and syncs when all is done", async () => {
   const disk = usedCard();
   const content = await readFile(disk);
   const words = ["-I", "-S", join(rtkitRoot, "src", "flash", "writer.py"), disk, String(process.getuid?.() ?? 0), "0"];
   const running = execa("/usr/bin/python3", words);
-  // The first takes the longest by far.
-  running.stdin.write(`hash 0 ${content.length} 0\nhash 512 512 512\nhash 1024 512 1024\nwrite 512 512\n`);
+  running.stdin.write(`1 hash 512 ${content.length - 512} 512\n2 hash 512 512 512\n3 write 0 512\n`);
   running.stdin.write(Buffer.alloc(512));
-  running.stdin.write("hash 512 512 512\n");
-  const sums: string[] = [];
+  running.stdin.write("4 sync\n5 hash 0 512 0\n");
+  const answers: Record<string, unknown>[] = [];
   for await (const line of running) {
-    const answer = JSON.parse(line) as { sha256?: string };
-    if (answer.sha256 !== undefined) sums.push(answer.sha256);
-    if (sums.length === 4) running.stdin.end();
+    const answer = JSON.parse(line) as Record<string, unknown>;
+    if (!("done" in answer)) answers.push(answer);
+    if (answer["id"] === 5) running.stdin.end();
   }
-  expect(sums).toEqual([
-    sha256(content),
-    sha256(content.subarray(512, 1024)),
-    sha256(content.subarray(1024, 1536)),
-    sha256(Buffer.alloc(512)),
-  ]);
+  expect(new Map(answers.map(({ id, ...members }) => [id, members]))).toEqual(
+    new Map<number, unknown>([
+      [0, expect.objectContaining({ size: content.length })],
+      [1, { sha256: sha256(content.subarray(512)) }],
+      [2, { sha256: sha256(content.subarray(512, 1024)) }],
+      [3, {}],
+      [4, {}],
+      [5, { sha256: sha256(Buffer.alloc(512)) }],
+    ]),
+  );
+  const order = answers.map(({ id }) => id);
+  expect([1, 2, 3].every((id) => order.indexOf(id) < order.indexOf(4))).toBe(true);
 });
 
 const all = (uid: number): string => Array(4).fill(uid).join("\t");
@@ -67,7 +72,7 @@ describe.runIf(process.getuid?.() === 0)("the process that writes, started as ro
 
   it("opens no image that the user cannot", async () => {
     const { line } = await startAs(SOMEBODY, await imageWithMode(0o600));
-    expect(line).toEqual({ error: "EACCES", at: null, of: "image" });
+    expect(line).toEqual({ id: 0, error: "EACCES", at: null, of: "image" });
   });
 
   it("is nobody's where the user is root", async () => {

@@ -6,6 +6,7 @@ import type { Context } from "../../pipeline/step.ts";
 const TITLES: Readonly<Record<Phase, (path: string) => string>> = {
   wipe: (path) => `Wipe ${path}`,
   write: (path) => `Write ${path}`,
+  clear: (path) => `Clear what stays free on ${path}`,
   sync: (path) => `Sync ${path}`,
   verify: (path) => `Verify ${path}`,
   finish: (path) => `Make ${path} bootable`,
@@ -28,7 +29,7 @@ export function diskProgress(
   now: () => number = () => performance.now(),
 ): DiskProgress {
   const kernelName = disk.path.replace(/^.*\//, "");
-  const phases: Phase[] = ["wipe", "write", "sync", ...(disk.verify ? (["verify"] as const) : []), "finish"];
+  const phases: Phase[] = ["wipe", "write", "clear", "sync", ...(disk.verify ? (["verify"] as const) : []), "finish"];
   const stepOf = (phase: Phase): string => `${phase}-${kernelName}`;
   let current: Phase | undefined;
   let started = 0;

@@ -10,6 +10,7 @@ describe("the progress of a disk", () => {
     expect(diskProgress(watchedContext(""), disk).steps).toEqual([
       { name: "wipe-sda", title: "Wipe /dev/sda" },
       { name: "write-sda", title: "Write /dev/sda" },
+      { name: "clear-sda", title: "Clear what stays free on /dev/sda" },
       { name: "sync-sda", title: "Sync /dev/sda" },
       { name: "finish-sda", title: "Make /dev/sda bootable" },
     ]);
