@@ -30,7 +30,8 @@ answer() {
     printf '{"release":'
     json_or_null "$active"
     printf ',"previous":'
-    json_or_null "$(linked previous)"
+    linked previous
+    json_or_null "$link"
     printf ',"pending":'
     json_or_null "$pending_id"
     put_signed
@@ -49,7 +50,8 @@ deploy() {
     need_id "$1"
     need_seconds "$2"
     take_turn receive
-    active=$(linked current) wanted=''
+    linked current
+    active=$link wanted=''
     if [ "$active" = "$1" ]; then
         answer
         return

@@ -8,15 +8,19 @@
 kept=3
 largest_part=10
 
+# With their times as stat(1) prints them with this format.
 list_releases() {
-    previous_id=$(linked previous) current_id=$(linked current)
+    linked previous
+    previous_id=$link
+    linked current
+    current_id=$link
     for folder in "$releases"/*; do
         id=${folder##*/}
         valid_id "$id" || continue
         mark=-
         [ "$id" != "$previous_id" ] || mark=previous
         [ "$id" != "$current_id" ] || mark=current
-        printf '%s %s %s\n' "$id" "$mark" "$(stat -c %Y "$folder")"
+        printf '%s %s %s\n' "$id" "$mark" "$(stat -c "$1" "$folder/SHA256SUMS" 2>/dev/null || echo 0)"
     done
 }
 
@@ -31,7 +35,7 @@ sort_releases() {
         *) needed="$needed$id " ;;
         esac
     done <<end
-$(list_releases | sort -k 3,3nr)
+$(list_releases %.9Y | LC_ALL=C sort -k 3,3nr)
 end
 }
 

@@ -83,26 +83,44 @@ find_room() {
     [ "$1" -le "$room" ] || refuse "$verb: it needs $1 KiB, and $releases has only $room KiB left"
 }
 
+# What a list may name.
+valid_file() {
+    case $1 in
+    manifest.json) return 0 ;;
+    nodes/*.conf | nodes/*.pyz | nodes/*.mjs | nodes/*.bin) ;;
+    *) return 1 ;;
+    esac
+    node=${1#nodes/}
+    valid_name "${node%.*}"
+}
+
 # The list may name manifest.json and files of nodes, each once, and nothing else.
 check_list() {
+    stray='the list of files names what does not belong into a release'
     [ "$(digest_of "$sums")" = "$1" ] || refuse "$verb: the list of files is not that of $1"
     read_text "$sums"
-    lines='^[0-9a-f]{64}  (manifest\.json|nodes/[a-z0-9][a-z0-9-]{0,62}\.(conf|pyz|mjs|bin))$'
-    # Its last line ends, too.
-    if ! all_lines_fit "$lines" "$sums" || [ "${#had}" -ne "$first" ]; then
-        refuse "$verb: the list of files names what does not belong into a release"
-    fi
+    # Each line ends, the last one too, and none is empty or has a NUL, which `read` would not show.
+    case ${#had}:$newline$had in
+    "$first:"*"$newline$newline"*) refuse "$verb: $stray" ;;
+    "$first:"*) ;;
+    *) refuse "$verb: $stray" ;;
+    esac
     names=$newline
     list=${had%"$newline"}
+    set -f
     IFS=$newline
     for line in $list; do
-        case $names in *"$newline${line#*  }$newline"*) refuse "$verb: the list of files names a file twice" ;; esac
-        names=$names${line#*  }$newline
+        name=${line#*  }
+        { valid_id "${line%%  *}" && valid_file "$name" && [ "$line" = "${line%%  *}  $name" ]; } ||
+            refuse "$verb: $stray"
+        case $names in *"$newline$name$newline"*) refuse "$verb: the list of files names a file twice" ;; esac
+        names=$names$name$newline
     done
     unset IFS
+    set +f
     case $names in
     *"${newline}manifest.json$newline"*) ;;
-    *) refuse "$verb: the list of files names what does not belong into a release: no manifest" ;;
+    *) refuse "$verb: $stray: no manifest" ;;
     esac
 }
 
@@ -118,13 +136,20 @@ same_file() {
 
 # Puts those files into their places that another release has: from now on they stay, whatever becomes of that release.
 link_known() {
-    # shellcheck disable=SC2062 # the patterns come from standard input
-    known=$(cd "$releases" && cut -c 1-64 "$sums" | grep -HF --file=- -- */SHA256SUMS 2>/dev/null) || :
+    # `ID:LINE` for each line of another release's list whose file is one of these.
+    known=''
+    for other in "$releases"/*/SHA256SUMS; do
+        [ -f "$other" ] || continue
+        id=${other%/SHA256SUMS}
+        while IFS= read -r line; do
+            case $newline$list in *"$newline${line%%  *}  "*) known=$known${id##*/}:$line$newline ;; esac
+        done <"$other"
+    done
     set -f
     IFS=$newline
     set --
     for line in $known; do
-        file=$releases/${line%%/*}/${line##*  }
+        file=$releases/${line%%:*}/${line##*  }
         digest=${line#*:}
         digest=${digest%%  *}
         case $newline$list$newline in
@@ -142,7 +167,7 @@ link_known() {
         ! [ -e "$to" ] || continue
         for other in $known; do
             case $other in *":${line%%  *}  "*) ;; *) continue ;; esac
-            file=$releases/${other%%/*}/${other##*  }
+            file=$releases/${other%%:*}/${other##*  }
             if [ -f "$file" ] && ! [ -L "$file" ] && same_file "$file" "$to"; then break; fi
         done
     done
@@ -271,22 +296,25 @@ name_kind() {
 
 # Older releases are told by their time: one that comes is the newest, also when the clock says 1970.
 be_newest() {
-    latest=0 now=''
-    # Its own time comes first.
-    for time in $(stat -c %Y -- "$new" "$releases"/* 2>/dev/null); do
-        if [ -z "$now" ]; then
-            now=$time
-        elif [ "$time" -gt "$latest" ]; then
-            latest=$time
-        fi
+    ahead=0
+    for other in "$releases"/*/SHA256SUMS; do
+        # shellcheck disable=SC3013 # in POSIX since 2024; dash has it, and bash
+        [ ! -e "$other" ] || [ "$sums" -nt "$other" ] || ahead=1
     done
-    [ "$now" -gt "$latest" ] || touch -d "@$((latest + 1))" "$new" "$sums"
+    [ "$ahead" = 1 ] || return 0
+    latest=0
+    for time in $(stat -c %Y -- "$releases"/*/SHA256SUMS); do
+        [ "$time" -le "$latest" ] || latest=$time
+    done
+    touch -d "@$((latest + 1))" "$sums"
 }
 
 # What is left of it when it ends in the middle.
 clean_up() {
     [ -z "$new" ] || rm -rf "$new"
-    [ -z "$sent" ] || rm -rf "$sent"
+    for part in "$sent.record" "$sent.sig"; do
+        [ -z "$sent" ] || [ ! -e "$part" ] || rm -f "$part"
+    done
 }
 
 is_here() { [ -d "$releases/$1" ] && ! [ -L "$releases/$1" ]; }

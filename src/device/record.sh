@@ -30,8 +30,8 @@ take_part() {
     take_bytes "$1" "$2"
 }
 
-# What comes with an order, into $sent/record and $sent/record.sig. Called before take_turn: a sender that stops in the
-# middle keeps nobody waiting.
+# What comes with an order, into $sent.record and $sent.sig. Called before take_turn: a sender that stops in the middle
+# keeps nobody waiting.
 take_record() {
     read_line
     keep_sent
@@ -40,12 +40,13 @@ take_record() {
 # The same, when its first line was read.
 keep_sent() {
     [ "$word" = RECORD ] || refuse "what was sent is no record"
-    sent=$(mktemp -d "$root/run/rtnodectl.XXXXXX")
+    # Where it stays, so that it only has to be renamed.
+    sent=$opt/.sent-$$
     trap clean_up EXIT
-    take_part "$first" "$sent/record"
+    take_part "$first" "$sent.record"
     read_line
     if [ "$word" = SIGNATURE ]; then
-        take_part "$first" "$sent/record.sig"
+        take_part "$first" "$sent.sig"
         read_line
     fi
     [ "$word" = END ] || refuse "what was sent is no record"
@@ -57,7 +58,7 @@ keep_sent() {
 check_record() {
     text='[!-~]([ -~]{0,254}[!-~])?'
     words="release [0-9a-f]{64}|time [1-9][0-9]{0,11}|git ([0-9a-f]{40}|[0-9a-f]{64})|dirty (yes|no)"
-    all_lines_fit "^($words|(description|user|host) $text)\$" "$sent/record" ||
+    all_lines_fit "^($words|(description|user|host) $text)\$" "$sent.record" ||
         refuse "the record has a line that does not belong into a record"
     keys=' ' signed_at='' record_of=''
     while read -r key value || [ -n "$key" ]; do
@@ -67,7 +68,7 @@ check_record() {
         time) signed_at=$value ;;
         release) record_of=$value ;;
         esac
-    done <"$sent/record"
+    done <"$sent.record"
     [ -n "$signed_at" ] || refuse "the record does not say when"
     [ "$record_of" = "$1" ] || refuse "the record is not that of $1"
 }
@@ -85,9 +86,9 @@ read_newest() {
 }
 
 check_signature() {
-    [ -f "$sent/record.sig" ] || refuse "this board takes only signed releases, and there is no signature"
-    said=$(ssh-keygen -Y verify -f "$allowed_signers" -I release -n rtkit-release -s "$sent/record.sig" \
-        <"$sent/record" 2>&1) || refuse "the record is not signed by any of this board's signers: $said"
+    [ -f "$sent.sig" ] || refuse "this board takes only signed releases, and there is no signature"
+    said=$(ssh-keygen -Y verify -f "$allowed_signers" -I release -n rtkit-release -s "$sent.sig" \
+        <"$sent.record" 2>&1) || refuse "the record is not signed by any of this board's signers: $said"
     read_newest || refuse "$newest cannot be read: nobody knows what is newer"
     [ "$signed_at" -gt "$newest_time" ] ||
         refuse "the record is of $(utc "$signed_at"), and one of $(utc "$newest_time") was accepted before:" \
@@ -99,44 +100,37 @@ check_signature() {
             "the clock of the computer that signed it is ahead"
 }
 
-# Refuses an order for a release without the record that it needs. One that came waits for keep_record, on the disk:
-# when that is full, nothing has changed.
+# Refuses an order for a release without the record that it needs. One that came waits for keep_record where it is: when the
+# disk is full, nothing has changed.
 stage_record() {
-    for part in "$opt"/.record*.new "$opt/.newest-record.new"; do
-        [ ! -e "$part" ] || rm -f "$part"
+    [ ! -e "$opt/.newest-record.new" ] || rm -f "$opt/.newest-record.new"
+    # Of those that were killed in the middle.
+    for part in "$opt"/.sent-*; do
+        process=${part##*/.sent-}
+        [ ! -e "$part" ] || [ -d "/proc/${process%%.*}" ] || rm -f "$part"
     done
     if [ -z "$sent" ]; then
         if is_signed; then refuse "this board takes only signed releases, and there is no record"; fi
         return 0
     fi
     check_record "$1"
-    set --
     if is_signed; then
         check_signature
         printf '%s\n' "$signed_at" >"$opt/.newest-record.new"
-        set -- "$opt/.newest-record.new"
     fi
-    for part in record record.sig; do
-        [ -f "$sent/$part" ] || continue
-        install -m 644 "$sent/$part" "$opt/.$part.new"
-        set -- "$@" "$opt/.$part.new"
-    done
-    sync "$@"
 }
 
 # ---- keep ----
 
-# The release becomes current: what is known of it now is what came with this order.
+# The release becomes current: what is known of it now is what came with this order, and is on the disk by now.
 keep_record() {
     beside=$releases/$1
     if [ -z "$sent" ] && ! [ -e "$beside/record" ]; then return 0; fi
     # The signature goes first and comes last: a power cut leaves none that belongs to another record.
     [ ! -e "$beside/record.sig" ] || rm -f "$beside/record.sig"
     if [ -f "$opt/.newest-record.new" ]; then mv -T "$opt/.newest-record.new" "$newest"; fi
-    if [ -n "$sent" ]; then mv -T "$opt/.record.new" "$beside/record"; else rm -f "$beside/record"; fi
-    if [ -f "$opt/.record.sig.new" ]; then mv -T "$opt/.record.sig.new" "$beside/record.sig"; fi
-    # A release's age counts from when it came.
-    touch -r "$beside/SHA256SUMS" "$beside"
+    if [ -n "$sent" ]; then mv -T "$sent.record" "$beside/record"; else rm -f "$beside/record"; fi
+    if [ -n "$sent" ] && [ -f "$sent.sig" ]; then mv -T "$sent.sig" "$beside/record.sig"; fi
 }
 
 # ---- say ----

@@ -2,15 +2,27 @@
 # SHA256SUMS lists, and ID is the sha256 of that list. `current` and `previous` are links that are swapped by rename.
 #
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # opt, releases, current and program are rtnodectl's, applied and order apply.sh's, went_back watch.sh's
+# shellcheck disable=SC2154 # opt, releases, current and program are rtnodectl's, sent and link too, applied and order apply.sh's, went_back watch.sh's
 
 # A release that is active and not confirmed: `ID PREVIOUS WHO`. At boot, or when its time is up, PREVIOUS (- for none)
 # comes back.
 pending=$opt/pending
 
+# Where links are made; mv(1) puts each into its place by rename.
+next=$opt/.next
+
+# Makes `current` point to a release, and `previous` to another, unless that is none. The second first: a power cut between
+# them leaves a board whose previous release is the one that it is on.
 point() {
-    ln -sfn "releases/$2" "$opt/.$1.new"
-    mv -T "$opt/.$1.new" "$opt/$1"
+    [ -d "$next" ] || mkdir "$next"
+    set -- "$1" "${2:-}" "$next/current"
+    ln -sfn "releases/$1" "$next/current"
+    if [ -n "$2" ]; then
+        ln -sfn "releases/$2" "$next/previous"
+        set -- "$1" "$2" "$next/previous" "$next/current"
+    fi
+    shift 2
+    mv -t "$opt" -- "$@"
 }
 
 # Sets differing to the nodes with files that differ from those of another release, each between blanks.
@@ -31,14 +43,19 @@ switch_to() {
     # Not to be left half-way by a link that breaks. What was is not read from the disk: after a switch that was, it would
     # be the same, and nothing would restart.
     trap '' HUP INT TERM PIPE
-    was=$2
+    to=$1 was=$2
+    differing_nodes "$was" "$to"
+    set --
+    for node in $differing; do set -- "$@" "rtnode@$node.service"; done
+    # One that failed too often is forgiven: it is another one now. Meanwhile, since systemd takes a slow board long.
+    [ "$#" = 0 ] || systemctl reset-failed -- "$@" 2>/dev/null &
+    forgiven=$!
     # A board that had none before has no previous one now.
-    [ -z "$2" ] || point previous "$2"
-    point current "$1"
+    point "$to" "$was"
     sync -f "$opt" || complain "$opt cannot be written to the disk"
     # A node that it refuses is said, and does not keep the others from running.
     apply 0 || :
-    differing_nodes "$was" "$1"
+    wait "$forgiven" || :
     set --
     # What a node comes after is asked for before it: then systemd, too, keeps the order. A cycle is not worth a word here.
     sorted=$differing
@@ -47,11 +64,7 @@ switch_to() {
         case $applied in *" $node "*) ;; *) continue ;; esac
         case $differing in *" $node "*) set -- "$@" "rtnode@$node.service" ;; esac
     done
-    if [ "$#" != 0 ]; then
-        # One that failed too often is forgiven: it is another one now.
-        systemctl reset-failed -- "$@" 2>/dev/null || :
-        systemctl restart --no-block -- "$@" || complain "a node does not restart"
-    fi
+    [ "$#" = 0 ] || systemctl restart --no-block -- "$@" || complain "a node does not restart"
     if [ -z "$was" ] || ! others_run; then systemctl start --no-block rtnode.target; fi
 }
 
@@ -97,6 +110,18 @@ need_seconds() {
     esac
 }
 
+# Leads back to the previous release when $seconds are over. Counted on the clock that nobody sets (systemd.timer(5),
+# OnActiveSec=). What fails is tried again.
+start_timer() {
+    # Of one that was killed in the middle.
+    [ ! -e "$root/run/systemd/transient/rtnode-revert.timer" ] || systemctl stop rtnode-revert.timer 2>/dev/null || :
+    # It is there as long as systemd remembers one that failed.
+    [ ! -e "$root/run/systemd/transient/rtnode-revert.service" ] ||
+        systemctl reset-failed rtnode-revert.service rtnode-revert.timer 2>/dev/null || :
+    systemd-run --quiet --unit=rtnode-revert --on-active="${seconds}s" --timer-property=AccuracySec=100ms \
+        --property=Restart=on-failure --property=RestartSec=5s "$program" revert "$id"
+}
+
 activate() {
     id=$1 seconds=$2
     need_id "$id"
@@ -104,26 +129,29 @@ activate() {
     take_turn
     [ -d "$releases/$id" ] || refuse "$id is not here; send it first"
     read_pending
-    [ -z "$pending_id" ] || refuse "${pending_who:-somebody} activated $pending_id and has not confirmed it yet"
-    was=$(linked current)
+    [ -z "$pending_id" ] || refuse "${pending_who:-somebody} ($(date -u -r "$pending" +%H:%M:%S) UTC)" \
+        "activated $pending_id and has not confirmed it yet"
+    linked current
+    was=$link
     [ "$was" != "$id" ] || refuse "$id is active already"
     stage_record "$id"
     stop_watching
     [ ! -e "$went_back" ] || rm -f "$went_back"
     # A link that breaks from here on leaves nothing half done.
     trap '' HUP INT TERM PIPE
-    # Before anything changes: from here on a power cut, too, leads back.
-    who="${SUDO_USER:-root} ($(date -u +%H:%M:%S) UTC)"
+    # Before anything changes there are two ways back: the timer's, and after a power cut the file's. Each takes its time.
+    start_timer &
+    timer=$! written=1
     {
-        printf '%s %s %s\n' "$id" "${was:--}" "$who" >"$pending.new" && sync -f "$opt" &&
+        printf '%s %s %s\n' "$id" "${was:--}" "${SUDO_USER:-root}" >"$pending.new" && sync -f "$opt" &&
             mv -T "$pending.new" "$pending" && sync -f "$opt"
-    } || refuse "$opt cannot be written"
-    # It is there as long as systemd remembers one that failed.
-    [ ! -e "$root/run/systemd/transient/rtnode-revert.service" ] ||
-        systemctl reset-failed rtnode-revert.service rtnode-revert.timer 2>/dev/null || :
-    # Counted on the clock that nobody sets (systemd.timer(5), OnActiveSec=). What fails is tried again.
-    if ! systemd-run --quiet --unit=rtnode-revert --on-active="${seconds}s" --timer-property=AccuracySec=100ms \
-        --property=Restart=on-failure --property=RestartSec=5s "$program" revert "$id"; then
+    } || written=0
+    wait "$timer" || timer=''
+    if [ "$written" = 0 ]; then
+        systemctl stop rtnode-revert.timer 2>/dev/null || :
+        refuse "$opt cannot be written"
+    fi
+    if [ -z "$timer" ]; then
         rm -f "$pending"
         refuse "systemd-run: nothing would lead back to the previous release"
     fi
@@ -149,7 +177,8 @@ revert() {
     take_turn
     go_back "$1"
     # One that was confirmed meanwhile stays, and who asked says so.
-    if [ "$(linked current)" = "$1" ] && ! [ -e "$pending" ]; then echo stays; fi
+    linked current
+    if [ "$link" = "$1" ] && ! [ -e "$pending" ]; then echo stays; fi
 }
 
 go_back() {
@@ -169,7 +198,7 @@ settle() {
     read_pending
     [ -n "$pending_id" ] || return 0
     if may_return ' before the board went down'; then
-        if ! { point current "$pending_previous" && point previous "$pending_id"; }; then
+        if ! point "$pending_previous" "$pending_id"; then
             complain "$opt cannot be written: $pending_id runs on"
             return 0
         fi
@@ -187,13 +216,19 @@ rollback() {
         go_back "$pending_id"
         return
     fi
-    [ -n "$id" ] || id=$(linked previous)
+    if [ -z "$id" ]; then
+        linked previous
+        id=$link
+    fi
     [ -n "$id" ] || refuse "there is no previous release"
     need_id "$id"
     [ -d "$releases/$id" ] || refuse "$id is not here"
-    [ "$(linked current)" != "$id" ] || refuse "$id is active already"
+    linked current
+    was=$link
+    [ "$was" != "$id" ] || refuse "$id is active already"
     stage_record "$id"
+    [ -z "$sent" ] || sync -f "$opt" || refuse "$opt cannot be written"
     keep_record "$id"
     stop_watching
-    switch_to "$id" "$(linked current)"
+    switch_to "$id" "$was"
 }

@@ -130,9 +130,11 @@ value_of() {
 status_json() {
     read_pending
     printf '{"release":'
-    json_or_null "$(linked current)"
+    linked current
+    json_or_null "$link"
     printf ',"previous":'
-    json_or_null "$(linked previous)"
+    linked previous
+    json_or_null "$link"
     printf ',"pending":'
     json_or_null "$pending_id"
     for fact in went_back record kernel board uptime temperature throttling; do

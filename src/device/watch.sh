@@ -48,7 +48,8 @@ watch() {
     need_id "$id"
     before=''
     for _ in $(seq "$watched"); do
-        [ "$(linked current)" = "$id" ] || return 0
+        linked current
+        [ "$link" = "$id" ] || return 0
         names=$(node_names)
         [ -n "$names" ] || return 0
         ask_systemd
@@ -83,10 +84,12 @@ end
 leave() {
     take_turn
     read_pending
-    to=$(linked previous)
+    linked previous
+    to=$link
+    linked current
     # Somebody was faster.
-    [ -z "$pending_id" ] && [ "$(linked current)" = "$1" ] || return 0
-    if [ -z "$to" ] || [ "$to" = "$1" ] || ! [ -d "$releases/$to" ]; then
+    [ -z "$pending_id" ] && [ "$link" = "$1" ] || return 0
+    if [ -z "$to" ] || [ "$to" = "$1" ]; then
         complain "$2; $1 stays: there is no previous release"
         return
     fi

@@ -1,4 +1,4 @@
-import { rm, writeFile } from "node:fs/promises";
+import { rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
 import { deployRelease, type Deployed } from "../../src/deploy/board.ts";
@@ -31,8 +31,15 @@ async function deploy(timeoutSeconds: number, progress = (text: string) => void 
 const pending = (): string => join(board.root, "opt/rtnode/pending");
 const other = sha256("other");
 
+/** What eve's deploy leaves, at ten o'clock. */
+async function waitsForEve(): Promise<void> {
+  await writeFile(pending(), `${other} ${sha256("before")} eve\n`);
+  const ten = new Date("2026-01-01T10:00:00Z");
+  await utimes(pending(), ten, ten);
+}
+
 it("a deploy waits until another one's release is confirmed, and goes on", async () => {
-  await writeFile(pending(), `${other} ${sha256("before")} eve (10:00:00 UTC)\n`);
+  await waitsForEve();
   const done = await deploy(50, (text) => {
     said.push(text);
     if (text.startsWith("waits")) void rm(pending(), { force: true });
@@ -43,7 +50,7 @@ it("a deploy waits until another one's release is confirmed, and goes on", async
 });
 
 it("when that takes too long it fails, and says whose it is", async () => {
-  await writeFile(pending(), `${other} ${sha256("before")} eve (10:00:00 UTC)\n`);
+  await waitsForEve();
   await expect(deploy(0.5)).rejects.toMatchObject({
     error: {
       code: "RTK_DEPLOY_BUSY",

@@ -68,7 +68,7 @@ describe.skipIf(probe === undefined)("a board with a small disk", () => {
     await send(made);
     minutes += 1;
     const time = new Date(1_700_000_000_000 + minutes * 60_000);
-    utimesSync(board.opt(`releases/${made.id}`), time, time);
+    utimesSync(board.opt(`releases/${made.id}/SHA256SUMS`), time, time);
     return made;
   }
 
