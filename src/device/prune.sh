@@ -35,7 +35,7 @@ sort_releases() {
         *) needed="$needed$id " ;;
         esac
     done <<end
-$(list_releases %.9Y | LC_ALL=C sort -k 3,3nr)
+$(list_releases %.9Y | sort -k 3,3nr)
 end
 }
 

@@ -96,31 +96,32 @@ valid_file() {
 
 # The list may name manifest.json and files of nodes, each once, and nothing else.
 check_list() {
-    stray='the list of files names what does not belong into a release'
+    unlisted='the list of files names what does not belong into a release'
     [ "$(digest_of "$sums")" = "$1" ] || refuse "$verb: the list of files is not that of $1"
     read_text "$sums"
     # Each line ends, the last one too, and none is empty or has a NUL, which `read` would not show.
     case ${#had}:$newline$had in
-    "$first:"*"$newline$newline"*) refuse "$verb: $stray" ;;
+    "$first:"*"$newline$newline"*) refuse "$verb: $unlisted" ;;
     "$first:"*) ;;
-    *) refuse "$verb: $stray" ;;
+    *) refuse "$verb: $unlisted" ;;
     esac
-    names=$newline
+    names=$newline digests=''
     list=${had%"$newline"}
     set -f
     IFS=$newline
     for line in $list; do
         name=${line#*  }
         { valid_id "${line%%  *}" && valid_file "$name" && [ "$line" = "${line%%  *}  $name" ]; } ||
-            refuse "$verb: $stray"
+            refuse "$verb: $unlisted"
         case $names in *"$newline$name$newline"*) refuse "$verb: the list of files names a file twice" ;; esac
         names=$names$name$newline
+        digests=$digests${digests:+$newline}${line%%  *}
     done
     unset IFS
     set +f
     case $names in
     *"${newline}manifest.json$newline"*) ;;
-    *) refuse "$verb: $stray: no manifest" ;;
+    *) refuse "$verb: $unlisted: no manifest" ;;
     esac
 }
 
@@ -136,20 +137,16 @@ same_file() {
 
 # Puts those files into their places that another release has: from now on they stay, whatever becomes of that release.
 link_known() {
-    # `ID:LINE` for each line of another release's list whose file is one of these.
-    known=''
-    for other in "$releases"/*/SHA256SUMS; do
-        [ -f "$other" ] || continue
-        id=${other%/SHA256SUMS}
-        while IFS= read -r line; do
-            case $newline$list in *"$newline${line%%  *}  "*) known=$known${id##*/}:$line$newline ;; esac
-        done <"$other"
-    done
+    # The lines of other releases' lists whose files are these.
+    # shellcheck disable=SC2062 # the patterns come from standard input
+    known=$(cd "$releases" && grep -HF --file=- -- */SHA256SUMS 2>/dev/null) <<end || :
+$digests
+end
     set -f
     IFS=$newline
     set --
     for line in $known; do
-        file=$releases/${line%%:*}/${line##*  }
+        file=$releases/${line%%/*}/${line##*  }
         digest=${line#*:}
         digest=${digest%%  *}
         case $newline$list$newline in
@@ -167,7 +164,7 @@ link_known() {
         ! [ -e "$to" ] || continue
         for other in $known; do
             case $other in *":${line%%  *}  "*) ;; *) continue ;; esac
-            file=$releases/${other%%:*}/${other##*  }
+            file=$releases/${other%%/*}/${other##*  }
             if [ -f "$file" ] && ! [ -L "$file" ] && same_file "$file" "$to"; then break; fi
         done
     done
@@ -249,7 +246,7 @@ check_files() {
     unset IFS
     set +f
     checked=0
-    bad=$(cd "$new" && LC_ALL=C sha256sum --check --strict --quiet SHA256SUMS 2>/dev/null) || checked=$?
+    bad=$(cd "$new" && sha256sum --check --strict --quiet SHA256SUMS 2>/dev/null) || checked=$?
     case $checked:$bad in
     0: | 1:?*) ;;
     *) refuse "$verb: the files could not be checked" ;;

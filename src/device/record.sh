@@ -44,6 +44,7 @@ keep_sent() {
     sent=$opt/.sent-$$
     trap clean_up EXIT
     take_part "$first" "$sent.record"
+    record_size=$first
     read_line
     if [ "$word" = SIGNATURE ]; then
         take_part "$first" "$sent.sig"
@@ -54,21 +55,54 @@ keep_sent() {
 
 # ---- check ----
 
-# Each key at most once, with a value of printable ASCII.
+stray='the record has a line that does not belong into a record'
+
+# True for a line of a record.
+valid_fact() {
+    case $2 in
+    '' | *[!\ -~]*) return 1 ;;
+    esac
+    [ ${#2} -le 256 ] || return 1
+    case $1 in
+    release) valid_id "$2" ;;
+    time)
+        case $2 in
+        0* | *[!0-9]* | ?????????????*) return 1 ;;
+        esac
+        ;;
+    git)
+        case ${#2}:$2 in
+        *:*[!0-9a-f]*) return 1 ;;
+        40:* | 64:*) ;;
+        *) return 1 ;;
+        esac
+        ;;
+    dirty)
+        case $2 in
+        yes | no) ;;
+        *) return 1 ;;
+        esac
+        ;;
+    description | user | host) ;;
+    *) return 1 ;;
+    esac
+}
+
+# Each key at most once, with a value of printable ASCII that neither begins nor ends with a blank.
 check_record() {
-    text='[!-~]([ -~]{0,254}[!-~])?'
-    words="release [0-9a-f]{64}|time [1-9][0-9]{0,11}|git ([0-9a-f]{40}|[0-9a-f]{64})|dirty (yes|no)"
-    all_lines_fit "^($words|(description|user|host) $text)\$" "$sent.record" ||
-        refuse "the record has a line that does not belong into a record"
-    keys=' ' signed_at='' record_of=''
-    while read -r key value || [ -n "$key" ]; do
+    keys=' ' signed_at='' record_of='' length=0
+    while read -r key value; do
+        valid_fact "$key" "$value" || refuse "$stray"
         case $keys in *" $key "*) refuse "the record says something twice" ;; esac
         keys="$keys$key "
+        length=$((length + ${#key} + ${#value} + 2))
         case $key in
         time) signed_at=$value ;;
         release) record_of=$value ;;
         esac
     done <"$sent.record"
+    # Of a NUL, of blanks and of a line without an end `read` shows nothing.
+    [ "$length" = "$record_size" ] || refuse "$stray"
     [ -n "$signed_at" ] || refuse "the record does not say when"
     [ "$record_of" = "$1" ] || refuse "the record is not that of $1"
 }

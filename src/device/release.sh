@@ -135,7 +135,6 @@ activate() {
     was=$link
     [ "$was" != "$id" ] || refuse "$id is active already"
     stage_record "$id"
-    stop_watching
     [ ! -e "$went_back" ] || rm -f "$went_back"
     # A link that breaks from here on leaves nothing half done.
     trap '' HUP INT TERM PIPE
@@ -229,6 +228,5 @@ rollback() {
     stage_record "$id"
     [ -z "$sent" ] || sync -f "$opt" || refuse "$opt cannot be written"
     keep_record "$id"
-    stop_watching
     switch_to "$id" "$was"
 }

@@ -4,8 +4,9 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # root, opt, releases, program and newline are rtnodectl's, units_shown is status.sh's
 
-# Seconds for which a confirmed release is looked at once a second.
-watched=30
+# Seconds for which a confirmed release is looked at, and from one look to the next. systemd counts what is in between; on a
+# slow board a look takes as long as a small program does.
+watched=30 pause=3
 
 # What the board went back from by itself: `ID SECONDS WHY`, seconds since 1970. The next activation forgets it.
 went_back=$opt/went-back
@@ -42,12 +43,13 @@ start_watching() {
         printf 'rtnodectl: systemd-run: %s stays, whatever becomes of its nodes\n' "$1" >&2
 }
 
-# Goes back to the previous release when a node of this one fails or is started again by systemd.
+# Goes back to the previous release when a node of this one fails or is started again by systemd. Ends by itself when another
+# release is current.
 watch() {
     id=$1
     need_id "$id"
     before=''
-    for _ in $(seq "$watched"); do
+    for _ in $(seq $((watched / pause))); do
         linked current
         [ "$link" = "$id" ] || return 0
         names=$(node_names)
@@ -58,7 +60,7 @@ watch() {
             leave "$id" "$fault"
             return
         fi
-        sleep 1
+        sleep "$pause"
     done
 }
 

@@ -41,16 +41,19 @@ beforeEach(async () => {
 });
 
 describe("after a release was confirmed", () => {
-  test("the board goes on watching it, in a service of its own that the next activation ends", async () => {
+  test("the board goes on watching it, in a service of its own that the next one takes the place of", async () => {
     await board.done(["confirm", SECOND.id]);
     expect(board.calls()).toEqual([
       expect.stringMatching(`^systemd-run --quiet --collect --unit=rtnode-watch .*/rtnodectl watch ${SECOND.id}$`),
     ]);
+    // Of a release that went back and came again at once.
     const transient = join(board.root, "run/systemd/transient");
     mkdirSync(transient, { recursive: true });
     writeFileSync(join(transient, "rtnode-watch.service"), "");
     await board.done(["activate", FIRST.id, "--confirm-within", "60"]);
-    expect(readFileSync(join(board.root, "calls"), "utf8")).toContain("systemctl stop rtnode-watch.service");
+    await board.done(["confirm", FIRST.id]);
+    const calls = readFileSync(join(board.root, "calls"), "utf8");
+    expect(calls).toMatch(/systemctl stop rtnode-watch\.service\nsystemd-run --quiet --collect --unit=rtnode-watch /);
   });
 
   test("it stays while its nodes are well, also when somebody starts one again", async () => {
