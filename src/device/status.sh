@@ -99,7 +99,7 @@ json_string() {
     case $1 in
     *[!a-zA-Z0-9\ ._:/@+,\(\)#~-]*)
         # A release's folder and a kernel's version may be called anything: what is not printable ASCII becomes a question mark.
-        printf '"%s"' "$(printf '%s' "$1" | LC_ALL=C tr -c ' -~' '?' | sed 's/[\\"]/\\&/g')"
+        printf '"%s"' "$(printf '%s' "$1" | tr -c ' -~' '?' | sed 's/[\\"]/\\&/g')"
         ;;
     *) printf '"%s"' "$1" ;;
     esac
