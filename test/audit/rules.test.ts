@@ -397,7 +397,7 @@ const WELL_WITH: Readonly<Record<string, Change>> = {
   "kernel-config": (text) =>
     ["NO_HZ_FULL", "ZSWAP"]
       .reduce((changed, name) => changed.replace(` CONFIG_${name}=y\n`, ""), text)
-      .replace("[config]\n", "[config]\n CONFIG_HZ_1000=y\n CONFIG_IKCONFIG=y\n"),
+      .replace("[config]\n", "[config]\n CONFIG_NO_HZ_IDLE=y\n CONFIG_HZ_1000=y\n CONFIG_IKCONFIG=y\n"),
   governor: file(`${CPU}/cpufreq/policy0/scaling_governor`, "performance"),
   "idle-states": idle,
   "huge-pages": file("/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]"),
