@@ -19,6 +19,8 @@ export class Card {
   readonly #writer: DiskWriter;
   readonly #image: string;
   readonly #holes: { readonly hole: Extent; readonly isZero: Promise<boolean> }[] = [];
+  readonly #sums: Promise<void>[] = [];
+  readonly #damage: unknown[] = [];
   readonly #copied: (SourceExtent & CheckedExtent)[] = [];
 
   /** `image`: its name, for errors. */
@@ -64,24 +66,20 @@ export class Card {
 
   /**
    * Has ranges of the image copied that do not come as pieces. What is not verified later is compared with its block map
-   * meanwhile. `onDone` hears how many bytes were copied so far. Throws RTK_FLASH_DAMAGED when the image is not as mapped.
+   * meanwhile, and until {@link sync} is over. `onDone` hears how many bytes were copied so far. Throws RTK_FLASH_DAMAGED
+   * when the image is not as mapped.
    */
   async copy(extents: readonly SourceExtent[], verify: boolean, onDone: (bytes: number) => void): Promise<void> {
-    const sums: Promise<void>[] = [];
-    const damage: unknown[] = [];
     let before = 0;
     for (const extent of extents) {
-      if (damage.length > 0) throw damage[0];
+      if (this.#damage.length > 0) throw this.#damage[0];
       const { sha256: mapped } = extent;
       // Where the disk will be read its sum is the proof for the image too: one pass less.
       if (verify && mapped !== undefined) this.#copied.push({ ...extent, sha256: mapped });
-      else if (verify || mapped !== undefined)
-        sums.push(this.#sum(extent).catch((error: unknown) => void damage.push(error)));
+      else if (verify || mapped !== undefined) this.#sums.push(this.#sum(extent));
       await this.#writer.copy(extent, (bytes) => onDone(before + bytes));
       before += extent.length;
     }
-    await Promise.all(sums);
-    if (damage.length > 0) throw damage[0];
   }
 
   /**
@@ -99,9 +97,10 @@ export class Card {
     }
   }
 
-  /** Resolves when all that was written is on the disk. */
+  /** Resolves when all that was written is on the disk. Throws what {@link copy} throws. */
   async sync(): Promise<void> {
-    await this.#writer.sync();
+    await Promise.all([this.#writer.sync(), ...this.#sums]);
+    if (this.#damage.length > 0) throw this.#damage[0];
   }
 
   /**
@@ -149,11 +148,15 @@ export class Card {
     await this.#writer.close();
   }
 
-  /** Sums a range of the image up, for the disk to be verified by; throws where the block map has another sum. */
+  /** Sums a range of the image up, for the disk to be verified by; notes where the block map has another sum. */
   async #sum(extent: SourceExtent): Promise<void> {
-    const sum = await this.#writer.sum(extent);
-    if (extent.sha256 !== undefined && extent.sha256 !== sum) throw notAsMapped(this.#image, extent);
-    this.#copied.push({ ...extent, sha256: sum });
+    try {
+      const sum = await this.#writer.sum(extent);
+      if (extent.sha256 !== undefined && extent.sha256 !== sum) throw notAsMapped(this.#image, extent);
+      this.#copied.push({ ...extent, sha256: sum });
+    } catch (error) {
+      this.#damage.push(error);
+    }
   }
 
   /** A disk that forgets a range may still show it: only one that shows zeros is believed. */

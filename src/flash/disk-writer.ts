@@ -92,7 +92,7 @@ export class DiskWriter {
     await this.#link.ask(`write ${offset} ${bytes.length}`, bytes);
   }
 
-  /** Resolves when all that was asked for is done and what was written so far outlasts a power cut. */
+  /** Resolves when all that was asked for and writes is done, and what was written so far outlasts a power cut. */
   async sync(): Promise<void> {
     await this.#ask("sync");
   }

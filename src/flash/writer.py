@@ -9,7 +9,7 @@ of JSON on standard output answers each, and says the number as "id":
   discard OFFSET LENGTH  tells the disk that the range is of no use any more; {"discarded": false} where it cannot
   clear OFFSET LENGTH    makes the range read as zeros; what does so already is left alone; says how far it is as copy does
   glance OFFSET LENGTH   {"zero": whether sectors here and there read as zeros, the first and the last among them}
-  sync                   returns when all that was asked before is done, and the disk has what was written
+  sync                   returns when all that was asked before and writes is done, and on the disk
   sum OFFSET LENGTH F    {"sha256": of the image from F to the range's end, in hex}
   hash OFFSET LENGTH F   {"sha256": of the image from F to OFFSET, and what the disk has from there on}; says how far it is
                          as copy does
@@ -326,18 +326,20 @@ def fill(view):
 def serve(commands):
     worker = ThreadPoolExecutor(1)
     aside = ThreadPoolExecutor(ASIDE_AT_ONCE)
-    begun = []
+    writing = []
     # One is written while the other is filled: each with the work that it waits for.
     buffers = [[mmap.mmap(-1, CHUNK), None] for _ in range(2)]
     turn = 0
 
     def begin(number, name, *arguments):
         if name in ASIDE:
-            begun.append(aside.submit(commands.do, number, name, *arguments))
+            work = aside.submit(commands.do, number, name, *arguments)
+            if name in ("discard", "clear"):
+                writing.append(work)
             return
         if name == "sync":
-            while begun:
-                begun.pop().result()
+            while writing:
+                writing.pop().result()
         commands.do(number, name, *arguments)
 
     for line in iter(sys.stdin.buffer.readline, b""):
