@@ -40,8 +40,10 @@ export async function openBrowser(): Promise<Page> {
   const program = findProgram("chromium");
   if (program === undefined) throw new Error("there is no chromium: run scripts/setup");
   const words = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"];
-  const profile = `--user-data-dir=${scratchDir("rtkit-browser-")}`;
-  const child = spawn(program, [...words, profile, "about:blank"], {
+  const dir = scratchDir("rtkit-browser-");
+  const child = spawn(program, [...words, `--user-data-dir=${dir}`, "about:blank"], {
+    // It leaves a folder there.
+    env: { ...process.env, TMPDIR: dir },
     stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"],
   });
   const waiting = new Map<number, (message: Message) => void>();
