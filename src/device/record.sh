@@ -43,6 +43,8 @@ keep_sent() {
     # Where it stays, so that it only has to be renamed.
     sent=$opt/.sent-$$
     trap clean_up EXIT
+    # Of one that was killed and had the same number.
+    [ ! -e "$sent.sig" ] || rm -f "$sent.sig"
     take_part "$first" "$sent.record"
     record_size=$first
     read_line

@@ -148,6 +148,7 @@ activate() {
     wait "$timer" || timer=''
     if [ "$written" = 0 ]; then
         systemctl stop rtnode-revert.timer 2>/dev/null || :
+        rm -f "$pending" 2>/dev/null || :
         refuse "$opt cannot be written"
     fi
     if [ -z "$timer" ]; then

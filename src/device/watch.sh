@@ -4,8 +4,8 @@
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # root, opt, releases, program and newline are rtnodectl's, units_shown is status.sh's
 
-# Seconds for which a confirmed release is looked at, and from one look to the next. systemd counts what is in between; on a
-# slow board a look takes as long as a small program does.
+# Seconds for which a confirmed release is looked at, and from one look to the next. systemd counts what is in between, and
+# a look takes a slow board as long as several programs do.
 watched=30 pause=3
 
 # What the board went back from by itself: `ID SECONDS WHY`, seconds since 1970. The next activation forgets it.

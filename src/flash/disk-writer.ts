@@ -47,8 +47,8 @@ interface Answer {
 
 /**
  * A disk that is open for writing, alone: nobody else can mount it. A process of its own holds it, as root where that
- * is needed, and does what it is told in the order it was told; what the methods say of themselves goes on beside what
- * comes after it. What fails rejects with an RtkitError, see failures.ts.
+ * is needed, and begins what it is told in the order it was told; what is called "beside others" below does not keep the
+ * next from beginning. What fails rejects with an RtkitError, see failures.ts.
  */
 export class DiskWriter {
   readonly path: string;
@@ -97,12 +97,15 @@ export class DiskWriter {
     await this.#ask("sync");
   }
 
-  /** Goes on beside others. Tells the disk that nobody needs the range's bytes; false where it cannot be told. What is there then is not known. */
+  /**
+   * Tells the disk, beside others, that nobody needs the range's bytes; false where it cannot be told. What is there then is
+   * not known.
+   */
   async discard(extent: Extent): Promise<boolean> {
     return (await this.#ask("discard", extent)).discarded === true;
   }
 
-  /** Goes on beside others. Whether sectors here and there read as zeros. */
+  /** Whether sectors here and there read as zeros; beside others. */
   async glance(extent: Extent): Promise<boolean> {
     return (await this.#ask("glance", extent)).zero === true;
   }
@@ -115,19 +118,21 @@ export class DiskWriter {
     await this.#ask("copy", extent, onDone);
   }
 
-  /** Goes on beside others, two at once. The sha256, in hex, of what the image has, from `sumFrom` on. */
+  /** The sha256, in hex, of what the image has, from `sumFrom` on; beside others. */
   async sum(extent: SourceExtent): Promise<string> {
     return (await this.#ask("sum", extent, undefined, extent.sumFrom ?? extent.offset)).sha256 ?? "";
   }
 
-  /** Goes on beside others. Makes the range read as zeros: reads it, and writes what is none. `onDone` hears how many bytes were read. */
+  /**
+   * Makes the range read as zeros, beside others: reads it, and writes what is none. `onDone` hears how many bytes were read.
+   */
   async clear(extent: Extent, onDone?: (bytes: number) => void): Promise<void> {
     await this.#ask("clear", extent, onDone);
   }
 
   /**
-   * Goes on beside others, two at once. The sha256, in hex, of what the disk has, read from the disk itself, and before it, from `sumFrom` on, what the image
-   * has; `onDone` hears how many bytes were read.
+   * The sha256, in hex, of what the disk has, read from the disk itself, and before it, from `sumFrom` on, what the image has;
+   * beside others. `onDone` hears how many bytes were read.
    */
   async hash(extent: Extent & Pick<SourceExtent, "sumFrom">, onDone?: (bytes: number) => void): Promise<string> {
     return (await this.#ask("hash", extent, onDone, extent.sumFrom ?? extent.offset)).sha256 ?? "";
@@ -187,6 +192,8 @@ class Link {
     this.#imagePath = imagePath ?? "";
     this.#input = input;
     this.opened = this.#answer(0);
+    // It may end before anybody waits for this.
+    this.opened.catch(() => undefined);
     const running = exec(program, words, { stdin, onStdoutLine: (line) => this.#hear(line) });
     this.ended = running.then(
       () => this.#end(writerEnded(path, this.isOpen, undefined)),

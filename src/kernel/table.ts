@@ -1,6 +1,9 @@
 import { isFatal, type OptionVerdict, type Verdict } from "./check.ts";
 
-/** The check as a table for people: what differs first, then what is made up for; with `all` also what is as wanted, or not said and not fatal. */
+/**
+ * The check as a table for people: what differs first, then what is fatal and not said, then what is made up for; with `all`
+ * also what is as wanted, and all that is not said.
+ */
 export function renderKernelTable(options: readonly OptionVerdict[], all = false): string {
   const rows = options
     .filter((option) => all || !["satisfied", "unsaid"].includes(option.verdict) || isFatal(option))
@@ -13,7 +16,10 @@ export function renderKernelTable(options: readonly OptionVerdict[], all = false
       option.verdict === "compensated" ? `by ${option.by ?? ""}` : option.verdict === "satisfied" ? "" : option.reason,
     ])
     .toSorted((a, b) => ORDER.indexOf(a[0] ?? "") - ORDER.indexOf(b[0] ?? ""));
-  if (rows.length === 0) return "every option is as wanted";
+  if (rows.length === 0) {
+    const isWhole = options.every(({ verdict }) => verdict !== "unsaid");
+    return isWhole ? "every option is as wanted" : "every option that it names is as wanted";
+  }
   const table = [["", "option", "wanted", "got", "severity", ""], ...rows];
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => (row[column] ?? "").length)));
   const lines = table.map((row) =>

@@ -198,6 +198,9 @@ describe("faulty and hostile streams leave nothing", () => {
       SECOND.sums.trimEnd(),
       `${sha256("x")}  nodes/a.conf\n`,
       `${SECOND.sums}${sha256("x")}  nodes/imu.conf\n`,
+      `${SECOND.sums}\n`,
+      `\n${SECOND.sums}`,
+      `${SECOND.sums}${sha256("x")}  nodes/a\0.conf\n`,
     ];
     for (const sums of lists) {
       const made = { ...SECOND, sums, id: sha256(sums) };

@@ -46,11 +46,16 @@ interface Outcome {
   readonly stderr: string;
 }
 
+const boardEnv = (): Record<string, string> => ({
+  RTNODE_ROOT: root,
+  PATH: `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}`,
+});
+
 async function rtnodectl(words: readonly string[], input: string | Buffer = ""): Promise<Outcome> {
   const isOrder = ["activate", "rollback"].includes(words[0] ?? "");
   const sent = isOrder && input.length > 0 ? ["--record"] : [];
   const { exitCode, stdout, stderr } = await execa("sh", [program, ...words, ...sent], {
-    env: { RTNODE_ROOT: root, PATH: `${join(root, "bin")}${delimiter}${process.env["PATH"] ?? ""}` },
+    env: boardEnv(),
     input,
     reject: false,
   });
@@ -164,6 +169,17 @@ describe("a record", () => {
     await done(["rollback"]);
     await done(["rollback", SECOND.id]);
     expect(await statusOf()).toMatchObject({ release: SECOND.id, record: null });
+  });
+
+  test("has no signature that a killed order of the same process number left", async () => {
+    const words = activation(SECOND.id).join(" ");
+    const script = `echo old >"$RTNODE_ROOT/opt/rtnode/.sent-$$.sig"; exec sh "$0" ${words} --record`;
+    await execa("sh", ["-c", script, program], {
+      env: boardEnv(),
+      input: recordStream({ record: RECORD, signature: null }),
+    });
+    expect(existsSync(opt(`releases/${SECOND.id}/record`))).toBe(true);
+    expect(existsSync(opt(`releases/${SECOND.id}/record.sig`))).toBe(false);
   });
 
   test("makes its release no younger: old ones are pruned by when they came", async () => {

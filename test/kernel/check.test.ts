@@ -106,4 +106,7 @@ test("an option that means nothing without another counts only where that is on"
 
 test("a kernel whose options are all as wanted has no table", () => {
   expect(renderKernelTable(checkKernel(parseKconfig(""), [], full))).toBe("every option is as wanted");
+  const minor = parseFragment("# severity: info\n# reason: ticks\nCONFIG_HZ=1000", "f");
+  const unsaid = checkKernel(parseKconfig(""), minor, full, new Set());
+  expect(renderKernelTable(unsaid)).toBe("every option that it names is as wanted");
 });
