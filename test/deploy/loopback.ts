@@ -156,7 +156,10 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-/** What the stand-ins share: `state/NODE` has what systemd says of a node, `state/pid-N` what the launcher says. */
+/**
+ * What the stand-ins share: `state/NODE` has what systemd says of a node, `state/pid-N` what the launcher says. They
+ * start next to no programs: a hundred boards share this machine.
+ */
 function writePrograms(root: string): void {
   const rtnodectl = join(rtkitRoot, "src/device/rtnodectl");
   const programs = {
@@ -174,10 +177,15 @@ esac`,
     "bin/systemctl": `
 state='${root}/state' nodes='${root}/opt/rtnode/current/nodes'
 start() {
-    count=$(cat "$state/count" 2>/dev/null || echo 100); count=$((count + 1)); echo "$count" >"$state/count"
+    count=100
+    if [ -f "$state/count" ]; then read -r count <"$state/count"; fi
+    count=$((count + 1)); echo "$count" >"$state/count"
     read -r does <"$nodes/$1.pyz" 2>/dev/null || does=runs
     if [ -f "$state/does" ]; then read -r does <"$state/does"; fi
-    policy=fifo priority=$(sed -n 's/^priority //p' "$nodes/$1.conf") cpus=$(sed -n 's/^cpus //p' "$nodes/$1.conf")
+    policy=fifo priority='' cpus=''
+    while read -r key value; do
+        case $key in priority) priority=$value ;; cpus) cpus=$value ;; esac
+    done <"$nodes/$1.conf"
     active=active restarts=0 text=''
     case $does in
     fails) active=failed count=0 text='cannot open /dev/i2c-1' ;;
@@ -191,12 +199,18 @@ start() {
 }
 case $1 in
 show)
-    looks=$(cat "$state/looks" 2>/dev/null || echo 0)
+    looks=0
+    if [ -f "$state/looks" ]; then read -r looks <"$state/looks"; fi
     for unit; do
         case $unit in rtnode@*) ;; *) continue ;; esac
         node=\${unit#rtnode@}; node=\${node%.service}
         # It ends between the first look and the second.
-        if [ -f "$state/$node" ]; then sed "s/=later/=$looks/" "$state/$node"; else echo ActiveState=inactive; fi
+        if [ -f "$state/$node" ]; then
+            while IFS= read -r line; do
+                case $line in *=later) line=\${line%later}$looks ;; esac
+                printf '%s\\n' "$line"
+            done <"$state/$node"
+        else echo ActiveState=inactive; fi
         printf 'Id=%s\\n\\n' "$unit"
         echo 1 >"$state/looks"
     done
@@ -224,7 +238,10 @@ esac`,
 printf '%s\\n' "$*" >>'${root}/journal-asked'
 case " $* " in *' --follow '*) exec tail -n 0 -f '${root}/journal' ;; esac
 printf 'imu[101]: says \\033[31mhello\\n'`,
-    "usr/lib/rtnode/rt-launch": `shift 2; for pid; do cat '${root}/state/pid-'"$pid"; done`,
+    "usr/lib/rtnode/rt-launch": `
+shift 2
+for pid; do shift; set -- "$@" '${root}/state/pid-'"$pid"; done
+exec cat "$@"`,
   };
   for (const [path, text] of Object.entries(programs)) {
     writeFileSync(join(root, path), `#!/bin/sh${text.startsWith("\n") ? "" : "\n"}${text}\n`, { mode: 0o755 });

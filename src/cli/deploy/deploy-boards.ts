@@ -57,17 +57,20 @@ export async function deployBoards(
         : connected;
     const rows = options.dryRun === true ? [] : addresses.map(boardRow);
     context.emit({ type: "plan", steps: [...releaseRows(project), ...rows] });
-    const [tar, sources] = await Promise.all([
-      withCaches(context, project, async (inner) => buildRelease(inner, project)),
-      sourceFacts(project.dir, context.signal),
-    ]);
-    const release = await readRelease(tar.path);
-    if (options.dryRun === true) return previewBoards(boards, release, concurrency);
-    const sign = signFor(options, async () => project.image.signers, context.signal);
-    const seal = { record: recordOf(release.id, sources), sign };
-    const health = healthCommand(context, project);
-    const readLine = lineReader(context.cacheDir);
-    return deployToAll(context, boards, release, { ...limits, seal, health, readLine });
+    // The caches are put in order when the boards have the release: nobody waits for that.
+    return withCaches(context, project, async (inner) => {
+      const [tar, sources] = await Promise.all([
+        buildRelease(inner, project),
+        sourceFacts(project.dir, context.signal),
+      ]);
+      const release = await readRelease(tar.path);
+      if (options.dryRun === true) return previewBoards(boards, release, concurrency);
+      const sign = signFor(options, async () => project.image.signers, context.signal);
+      const seal = { record: recordOf(release.id, sources), sign };
+      const health = healthCommand(context, project);
+      const readLine = lineReader(context.cacheDir);
+      return deployToAll(context, boards, release, { ...limits, seal, health, readLine });
+    });
   });
 }
 
