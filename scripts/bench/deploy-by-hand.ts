@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { exec } from "../../src/core/exec.ts";
+import { formatSize } from "../../src/core/units.ts";
 import type { Release } from "../../src/deploy/release.ts";
 import { connect } from "../../src/deploy/transport.ts";
 import type { FakeBoard, Operator } from "../../test/deploy/loopback.ts";
@@ -67,5 +68,11 @@ export async function compareByHand(
     for (const [name, way] of ways) took.get(name)?.push(await way(next()));
   }
   await connection.close();
-  printWays("one changed node of ten, one board on this machine", took);
+  const changed = changedBytes(next(), next());
+  printWays(`one changed node of ten (${formatSize(changed)} of changed files), one board on this machine`, took);
+}
+
+/** Bytes of the files that one release has and another has not. */
+function changedBytes(before: Release, after: Release): number {
+  return [...after.blobs].reduce((sum, [digest, { length }]) => sum + (before.blobs.has(digest) ? 0 : length), 0);
 }

@@ -40,6 +40,8 @@ export function destination({ host, port, user }: Address): string[] {
 export function masterArguments(address: Address, settings: SshSettings, socket: string): string[] {
   const options = [
     "ControlPersist=no",
+    // Bundles are text for the most part, and a robot is often at the end of a radio link.
+    "Compression=yes",
     "ClearAllForwardings=yes",
     "ForwardAgent=no",
     "ForwardX11=no",

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createConnection, createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -73,6 +74,27 @@ it("says when nobody listens, when there is no such host, and when no key is tak
   expect(readdirSync(temporary)).toEqual([]);
   const stranger = await makeOperator();
   await expect(connect(board.address, stranger.settings, signal)).rejects.toMatchObject({ code: "RTK_SSH_LOGIN" });
+});
+
+it("what is sent goes compressed", async () => {
+  let bytes = 0;
+  const between = createServer((client) => {
+    client.on("data", ({ length }) => (bytes += length));
+    client.pipe(createConnection(board.address.port ?? 0, "127.0.0.1")).pipe(client);
+  }).listen(0, "127.0.0.1");
+  await once(between, "listening");
+  const { port } = between.address() as AddressInfo;
+  const text = "a line of a bundle is much like the next\n".repeat(10_000);
+  board.before("exec wc -c");
+  const connection = await connect({ ...board.address, port }, operator.settings, signal);
+  try {
+    const { stdout } = await connection.run("count", { stdin: Readable.from([text]) });
+    expect(Number(stdout)).toBe(text.length);
+    expect(bytes).toBeLessThan(text.length / 10);
+  } finally {
+    await connection.close();
+    between.close();
+  }
 });
 
 it("what ssh says and nobody knows is shown as it is", async () => {
