@@ -12,13 +12,18 @@ export interface KernelProject {
   readonly source?: string;
   /** Paths of patches, relative to the project. */
   readonly patches?: readonly string[];
+  /** Overlays of the project, relative to it. */
+  readonly overlays?: readonly string[];
 }
+
+/** Without the drivers of what robots plug in: a virtual machine has none of it, and half of the files belong to them. */
+export const SMALLER = ["base", "systemd", "no-containers", "preempt-rt", "pc"];
 
 /**
  * Makes examples/arm for a board like qemu-x86_64 in a folder: its kernel is compiled with the fragments given.
  */
 export async function kernelProject(dir: string, options: KernelProject): Promise<void> {
-  const { boardFragments, fragment, source = "debian", patches = [] } = options;
+  const { boardFragments, fragment, source = "debian", patches = [], overlays = [] } = options;
   await cp(join(rtkitRoot, "examples/arm/nodes"), join(dir, "nodes"), { recursive: true });
   const board = await readFile(join(rtkitRoot, "board-configs/qemu-x86_64.yaml"), "utf8");
   await writeFile(
@@ -27,7 +32,9 @@ export async function kernelProject(dir: string, options: KernelProject): Promis
   );
   const project = await readFile(join(rtkitRoot, "examples/arm/rtkit.yaml"), "utf8");
   const kernel = `kernel: { source: ${source}, fragments: [./own.config], patches: [${patches.join(", ")}] }`;
-  await writeFile(join(dir, "rtkit.yaml"), `${project.replace(/^board: .*$/m, "board: ./pc.yaml")}\n${kernel}\n`);
+  const withBoard = project.replace(/^board: .*$/m, "board: ./pc.yaml");
+  const withOverlays = withBoard.replace(/^image:$/m, `image:\n  overlays: [${overlays.join(", ")}]`);
+  await writeFile(join(dir, "rtkit.yaml"), `${withOverlays}\n${kernel}\n`);
   await writeFile(join(dir, "own.config"), fragment);
 }
 

@@ -4,7 +4,7 @@ import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { configureKernel, inKernelTree, kernelJob } from "../../src/cli/build/kernel.ts";
 import { lockedPackages } from "../../src/cli/build/lock.ts";
 import { loadProject } from "../../src/config/load.ts";
@@ -15,7 +15,7 @@ import { runStep } from "../../src/pipeline/cache.ts";
 import { digestFile } from "../../src/pipeline/digest.ts";
 import type { Context } from "../../src/pipeline/step.ts";
 import { scratchDir } from "../scratch.ts";
-import { bootBoard, type Built, type RunningBoard } from "./board.ts";
+import type { Built } from "./board.ts";
 import { rtkit, rtkitResult } from "./cli.ts";
 import { coldCache, kernelProject } from "./kernel-project.ts";
 
@@ -150,7 +150,7 @@ async function processesIn(folder: string): Promise<string[]> {
   return found;
 }
 
-describe("a kernel out of a folder (one in miniature, which does not boot)", () => {
+describe("a kernel out of a folder (one in miniature, which does not boot; kernel-image.test.ts boots Debian's)", () => {
   const dir = scratchDir("kernel-folder-");
   const linux = join(dir, "linux");
   const build = ["kernel", "build", "--project", dir];
@@ -245,50 +245,3 @@ describe("a kernel out of a folder (one in miniature, which does not boot)", () 
     });
   });
 });
-
-// Compiling a whole kernel takes longer than everything else that `npm test` does: CONTRIBUTING.md says how to ask for it.
-const compiles = process.env["RTKIT_KERNEL"] !== undefined;
-it.skipIf(compiles)("compiling and booting Debian's kernel is left out: RTKIT_KERNEL=1 asks for it", ({ skip }) =>
-  skip(),
-);
-
-describe.runIf(compiles)("an image with a kernel made for its board", () => {
-  const dir = scratchDir("kernel-image-");
-  let built: Built;
-  let board: RunningBoard;
-  beforeAll(async () => {
-    await kernelProject(dir, { boardFragments: SMALLER, fragment: "" });
-    built = await rtkitResult<Built>(["build", "--project", dir]);
-    board = await bootBoard(dir, join(dir, "pc.yaml"));
-  });
-  afterAll(async () => board.stop());
-
-  it("has no initramfs", async () => {
-    const { boot } = await rtkitResult<{ boot: { files: string[] } }>(["inspect", built.image.path]);
-    expect(boot.files.toSorted()).toEqual(["cmdline.txt", "firstboot.txt", "vmlinuz"]);
-  });
-
-  it("boots that kernel, real-time, with every node active", async () => {
-    expect(await board.ask("uname -rv")).toMatch(/^6\.12\.\S+-rtkit #1 SMP PREEMPT_RT /);
-    expect(await board.ask("systemctl --failed --plain --no-legend")).toBe("");
-  });
-
-  it("loads modules by itself, and has the configuration it was made with", async () => {
-    expect(await board.ask("zcat /proc/config.gz | cmp - /boot/config-$(uname -r) && lsmod | wc -l")).toMatch(/^\d+$/);
-  });
-
-  it.each(["image", "board"])("rtkit kernel check finds nothing fatal on the %s", async (what) => {
-    const subject = what === "image" ? [built.image.path] : ["--host", "board", "--ssh-config", board.sshConfig];
-    const { options } = await rtkitResult<{ options: { severity: string; verdict: string }[] }>([
-      "kernel",
-      "check",
-      ...subject,
-      "--project",
-      dir,
-    ]);
-    expect(options.filter(({ severity, verdict }) => severity !== "info" && verdict === "differs")).toEqual([]);
-  });
-});
-
-/** Without the drivers of what robots plug in: a virtual machine has none of it, and half of the files belong to them. */
-const SMALLER = ["base", "systemd", "no-containers", "preempt-rt", "pc"];
