@@ -47,6 +47,8 @@ GLANCES = 16
 # Begun one after the other, done beside the others; two at once: while one range is read another is hashed.
 ASIDE = ("discard", "glance", "clear", "sum", "hash")
 ASIDE_AT_ONCE = 2
+# A sum is of no use before all is written: it takes the CPU time that writing leaves, which is much while a disk syncs.
+SUM_NICENESS = 10
 
 # linux/fs.h; the two that take a range want two 64-bit numbers, offset and length.
 BLKSSZGET = 0x1268
@@ -172,10 +174,10 @@ class Image:
 class Chunks:
     """Reads ranges ahead of their use, chunk by chunk: disk or image are read while the last chunk is hashed or written."""
 
-    def __init__(self, block, stop):
+    def __init__(self, block, stop, niceness=0):
         self.block = block
         self.buffers = [mmap.mmap(-1, CHUNK) for _ in range(2)]
-        self.thread = ThreadPoolExecutor(1)
+        self.thread = threads(1, niceness)
         self.stop = stop
 
     def whole(self, length):
@@ -200,6 +202,16 @@ class Chunks:
             yield ahead[1:]
 
 
+def threads(count, niceness=0):
+    """Linux has a nice value for each thread (setpriority(2), BUGS); they add theirs to the process's."""
+
+    def be_nice():
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, os.getpriority(os.PRIO_PROCESS, me) + niceness)
+
+    return ThreadPoolExecutor(count, initializer=be_nice)
+
+
 def is_zero(view):
     return bytes(view) == ZEROS[: len(view)]
 
@@ -213,12 +225,14 @@ class Commands:
         self.stop = threading.Event()
         self.chunks = Chunks(disk.block, self.stop)
         self.aside = [Chunks(disk.block, self.stop) for _ in range(ASIDE_AT_ONCE)]
+        self.sums = [Chunks(disk.block, self.stop, SUM_NICENESS) for _ in range(ASIDE_AT_ONCE)]
         self.here = threading.local()
 
     def do(self, number, name, *arguments):
         """Does what a line asks for, and answers."""
+        spare = self.sums if name == "sum" else self.aside
         self.here.number = number
-        self.here.chunks = self.aside.pop() if name in ASIDE else self.chunks
+        self.here.chunks = spare.pop() if name in ASIDE else self.chunks
         try:
             answer(number, getattr(self, name)(*arguments))
         except Failed as failed:
@@ -229,7 +243,7 @@ class Commands:
             os._exit(1)
         finally:
             if name in ASIDE:
-                self.aside.append(self.here.chunks)
+                spare.append(self.here.chunks)
 
     def write(self, offset, view):
         self.disk.write(view, offset)
@@ -326,6 +340,7 @@ def fill(view):
 def serve(commands):
     worker = ThreadPoolExecutor(1)
     aside = ThreadPoolExecutor(ASIDE_AT_ONCE)
+    sums = threads(ASIDE_AT_ONCE, SUM_NICENESS)
     writing = []
     # One is written while the other is filled: each with the work that it waits for.
     buffers = [[mmap.mmap(-1, CHUNK), None] for _ in range(2)]
@@ -333,7 +348,7 @@ def serve(commands):
 
     def begin(number, name, *arguments):
         if name in ASIDE:
-            work = aside.submit(commands.do, number, name, *arguments)
+            work = (sums if name == "sum" else aside).submit(commands.do, number, name, *arguments)
             if name in ("discard", "clear"):
                 writing.append(work)
             return
@@ -359,6 +374,7 @@ def serve(commands):
     commands.stop.set()
     worker.shutdown(cancel_futures=True)
     aside.shutdown(cancel_futures=True)
+    sums.shutdown(cancel_futures=True)
 
 
 def main():

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { RtkitError, usageError } from "../../core/errors.ts";
 import { formatMs, formatSize } from "../../core/units.ts";
 import { chooseDisks, type ChosenDisk } from "../../flash/choose.ts";
+import type { Disk } from "../../flash/disks.ts";
 import { countBytes } from "../../flash/extents.ts";
 import { flash, type Flashed, type FlashOptions } from "../../flash/flash.ts";
 import type { ImageSource } from "../../flash/image.ts";
@@ -46,6 +47,9 @@ export async function flashImage(
       hint: "give the pass-phrase in another file: --wifi-passphrase-file",
     });
   }
+  // Meanwhile the image is looked at.
+  const listed = readDisks(signal);
+  listed.catch(() => undefined);
   const facts = await factsOf(context, path, options.sha256);
   const image = await openImage({
     path,
@@ -55,7 +59,7 @@ export async function flashImage(
   });
   try {
     const { map } = facts;
-    const { disks, firstBoot } = await prepare(context, image, path, map?.size, options);
+    const { disks, firstBoot } = await prepare(context, image, { path, mapped: map?.size, listed }, options);
     if (options.dryRun === true) return preview(image, map, disks);
     for (const disk of disks) await unmountAll(disk, signal);
     const started = performance.now();
@@ -76,8 +80,11 @@ export async function flashImage(
 async function prepare(
   context: Context,
   image: ImageSource,
-  path: string,
-  mapped: number | undefined,
+  {
+    path,
+    mapped,
+    listed,
+  }: { readonly path: string; readonly mapped: number | undefined; readonly listed: Promise<readonly Disk[]> },
   options: FlashCommandOptions,
 ): Promise<{ readonly disks: readonly ChosenDisk[]; readonly firstBoot: FirstBoot }> {
   const { signal } = context;
@@ -94,7 +101,7 @@ async function prepare(
       imagePath: path === "-" ? undefined : path,
     },
     {
-      disks: async () => readDisks(signal),
+      disks: async () => listed,
       ask: options.json === true || path === "-" ? undefined : askOnTerminal(signal),
     },
   );
