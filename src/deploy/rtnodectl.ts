@@ -285,10 +285,15 @@ export function understood<T>(address: Address, read: () => T): T {
     return read();
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error;
-    throw new RtkitError("RTK_DEPLOY_ANSWER", `what ${formatAddress(address)} says of itself is not understood`, {
-      hint: "its image is of another rtkit: build and write it anew",
-      cause: error,
-    });
+    const why = printable(error instanceof z.ZodError ? z.prettifyError(error) : error.message);
+    throw new RtkitError(
+      "RTK_DEPLOY_ANSWER",
+      `what ${formatAddress(address)} says of itself is not understood: ${why}`,
+      {
+        hint: "its image is of another rtkit: build and write it anew",
+        cause: error,
+      },
+    );
   }
 }
 

@@ -16,7 +16,7 @@ const File = z.looseObject({
       cycles: z.int().min(0),
       min: z.number(),
       max: z.number(),
-      avg: z.number(),
+      avg: z.number().nullable(),
       cpu: z.int().min(0),
     }),
   ),
@@ -32,16 +32,20 @@ export interface Cyclictest {
   readonly cpuOfThread: ReadonlyMap<number, number>;
 }
 
-/** Reads the file that cyclictest wrote. Throws a SyntaxError or ZodError when it is another. */
+/**
+ * Reads the file that cyclictest wrote. A CPU on which it never ran has no times: the average that is written of those is
+ * no JSON. Throws a SyntaxError or ZodError when it is another file.
+ */
 export function readCyclictest(text: string): Cyclictest {
-  const file = File.parse(JSON.parse(text));
+  const file = File.parse(JSON.parse(text.replaceAll(/("avg":\s*)-?nan\b/g, "$1null")));
   const cpus = Object.values(file.thread).map(({ cpu, min, max, avg, cycles, histogram = {} }): CpuRun => {
     const bins = Object.entries(histogram)
       .map(([time, count]): [number, number] => [Number(time), count])
       .toSorted(([a], [b]) => a - b);
     const times: Histogram = { bins, beyond: 0, max };
     // It counts every cycle, and those that are longer than the last bin nowhere else.
-    return { cpu, min, average: avg, times: { ...times, beyond: Math.max(0, cycles - countOf(times)) } };
+    const least = cycles === 0 ? 0 : min;
+    return { cpu, min: least, average: avg ?? 0, times: { ...times, beyond: Math.max(0, cycles - countOf(times)) } };
   });
   return {
     command: file["cmdline:"],

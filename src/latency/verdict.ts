@@ -178,6 +178,9 @@ function doubtsOf(run: LatencyRun): string[] {
       : [
           `${formatCount(beyond)} wake-ups of cyclictest were longer than its last bin: the longest took ${formatTime(longest)}.`,
         ]),
+    ...cyclictest.cpus
+      .filter(({ times }) => countOf(times) === 0)
+      .map(({ cpu }) => `cyclictest did not run once on CPU ${cpu}: nothing is known of its wake-ups.`),
     ...nodes
       .filter(({ restarts }) => restarts > 0)
       .map(

@@ -158,6 +158,20 @@ describe("cyclictest", () => {
     ]);
   });
 
+  it("may not have run on a CPU, whose average it cannot write as a number", () => {
+    const never = '"cycles":0,"min":1000000,"max":0,"avg": -nan';
+    const text = cyclictestFile({})
+      .replace(/"histogram":\{[^}]*\},/, "")
+      .replace(/"cycles":\d+,"min":\d+,"max":\d+,"avg":[\d.]+/, never);
+    expect(text).toContain(never);
+    expect(readCyclictest(text).cpus[0]).toEqual({
+      cpu: 0,
+      min: 0,
+      average: 0,
+      times: { bins: [], beyond: 0, max: 0 },
+    });
+  });
+
   it.each(["{}", "[]", '{"thread":{"0":{"histogram":{"a":1}}}}', cyclictestFile({}).replace('"2":', '"-2":')])(
     "writes no file like %#",
     (text) => {

@@ -131,6 +131,13 @@ describe("the verdict", () => {
     expect(judge(run).doubts).toEqual([expect.stringContaining(doubt)]);
   });
 
+  it("says on which CPU nothing was measured", () => {
+    const run = latencyRun();
+    const [cpu] = run.cyclictest.cpus;
+    if (cpu) cpu.times = times();
+    expect(judge(run).doubts).toEqual(["cyclictest did not run once on CPU 0: nothing is known of its wake-ups."]);
+  });
+
   it("says which wake-ups no bin holds", () => {
     const run = latencyRun();
     const [cpu] = run.cyclictest.cpus;
