@@ -6,14 +6,14 @@ import { scratchDir } from "../scratch.ts";
 import { rtkitResult } from "./cli.ts";
 import { kernelProject, SMALLER } from "./kernel-project.ts";
 
-// Debian's kernel, compiled. On two cores that takes some ten minutes the first time, then it comes out of the cache;
+// Debian's kernel, compiled. On two cores that takes five to ten minutes the first time, then it comes out of the cache;
 // kernel-image.test.ts boots it.
 const dir = scratchDir("kernel-compile-");
-const out = join(dir, "out/pc/kernel");
+const out = join(dir, "out/virt/kernel");
 let release: string;
 let deb: string;
 beforeAll(async () => {
-  await kernelProject(dir, { boardFragments: SMALLER, fragment: "" });
+  await kernelProject(dir, SMALLER);
   const built = await rtkitResult<{ release: string; deb: { path: string } }>(["kernel", "build", "--project", dir]);
   release = built.release;
   deb = built.deb.path;

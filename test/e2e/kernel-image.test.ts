@@ -12,7 +12,7 @@ const dir = scratchDir("kernel-image-");
 let built: Built;
 let board: RunningBoard;
 beforeAll(async () => {
-  await kernelProject(dir, { boardFragments: SMALLER, fragment: "", overlays: ["./may-install"] });
+  await kernelProject(dir, { ...SMALLER, overlays: ["./may-install"] });
   const sudoers = join(dir, "may-install/rootfs/etc/sudoers.d");
   await mkdir(sudoers, { recursive: true });
   await writeFile(join(sudoers, "may-install"), "robot ALL=(root) NOPASSWD: ALL\n");
@@ -21,7 +21,7 @@ beforeAll(async () => {
     'description: Packages are installed over ssh\npaths:\n  /etc/sudoers.d/may-install: { mode: "0440" }\n',
   );
   built = await rtkitResult<Built>(["build", "--project", dir]);
-  board = await bootBoard(dir, join(dir, "pc.yaml"));
+  board = await bootBoard(dir, join(dir, "virt.yaml"));
 });
 afterAll(async () => board.stop());
 
@@ -56,7 +56,7 @@ it("apt installs the Debian package, which writes the boot partition", async () 
   await execa("scp", ["-F", board.sshConfig, deb.path, "board:/tmp/kernel.deb"]);
   // As if another kernel were there.
   await board.ask("echo older | sudo tee /boot/firmware/vmlinuz");
-  await board.ask("sudo apt-get install --yes --no-download /tmp/kernel.deb");
+  await board.ask("sudo apt-get install --yes /tmp/kernel.deb");
   expect(await board.ask("dpkg-query --show --showformat '${db:Status-Status}' \"linux-image-$(uname -r)\"")).toBe(
     "installed",
   );

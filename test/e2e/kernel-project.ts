@@ -2,8 +2,13 @@ import { cp, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { rtkitRoot } from "../../src/core/paths.ts";
 
-/** What of the board qemu-x86_64 and of the example a test changes. */
+/** Boards like those of rtkit, by what tests call them. */
+const BOARDS = { pc: "qemu-x86_64", virt: "qemu-arm64" } as const;
+
+/** What of a board and of the example a test changes. */
 export interface KernelProject {
+  /** Like which board; `pc` by default. */
+  readonly board?: keyof typeof BOARDS;
   /** Fragments of the board, in place of its own. */
   readonly boardFragments: readonly string[];
   /** The text of the project's own fragment. */
@@ -16,23 +21,31 @@ export interface KernelProject {
   readonly overlays?: readonly string[];
 }
 
-/** Without the drivers of what robots plug in: a virtual machine has none of it, and half of the files belong to them. */
-export const SMALLER = ["base", "systemd", "no-containers", "preempt-rt", "pc"];
+/**
+ * A project whose kernel is compiled by every test run: the smallest that boots, without what robots plug in and what a
+ * real board has.
+ */
+export const SMALLER: KernelProject = {
+  board: "virt",
+  boardFragments: ["base", "systemd", "no-containers", "preempt-rt", "arm64", "virt"],
+  fragment: "",
+};
 
 /**
- * Makes examples/arm for a board like qemu-x86_64 in a folder: its kernel is compiled with the fragments given.
+ * Makes examples/arm in a folder, for a board whose file is `<board>.yaml` there: its kernel is compiled with the fragments
+ * given.
  */
 export async function kernelProject(dir: string, options: KernelProject): Promise<void> {
-  const { boardFragments, fragment, source = "debian", patches = [], overlays = [] } = options;
+  const { board = "pc", boardFragments, fragment, source = "debian", patches = [], overlays = [] } = options;
   await cp(join(rtkitRoot, "examples/arm/nodes"), join(dir, "nodes"), { recursive: true });
-  const board = await readFile(join(rtkitRoot, "board-configs/qemu-x86_64.yaml"), "utf8");
+  const file = await readFile(join(rtkitRoot, `board-configs/${BOARDS[board]}.yaml`), "utf8");
   await writeFile(
-    join(dir, "pc.yaml"),
-    board.replace(/^ {2}fragments: .*$/m, `  fragments: [${boardFragments.join(", ")}]`),
+    join(dir, `${board}.yaml`),
+    file.replace(/^ {2}fragments: .*$/m, `  fragments: [${boardFragments.join(", ")}]`),
   );
   const project = await readFile(join(rtkitRoot, "examples/arm/rtkit.yaml"), "utf8");
   const kernel = `kernel: { source: ${source}, fragments: [./own.config], patches: [${patches.join(", ")}] }`;
-  const withBoard = project.replace(/^board: .*$/m, "board: ./pc.yaml");
+  const withBoard = project.replace(/^board: .*$/m, `board: ./${board}.yaml`);
   const withOverlays = withBoard.replace(/^image:$/m, `image:\n  overlays: [${overlays.join(", ")}]`);
   await writeFile(join(dir, "rtkit.yaml"), `${withOverlays}\n${kernel}\n`);
   await writeFile(join(dir, "own.config"), fragment);
