@@ -15,7 +15,7 @@ of JSON on standard output answers each, and says the number as "id":
                          as copy does
   compare OFFSET LENGTH  {"differs": offset of the first MiB that is not as in the image, or null}
 They begin in the order they come in. What is asked after a discard, glance, clear, sum or hash does not wait for it, but
-two of these go on at the most.
+two of these go on at the most, and two sums, which take the CPU time that the rest leaves.
 The first line has the number 0 and tells of the disk: {"size", "block": bytes of a logical sector, "sequence": a number that
 no other disk or medium had since the machine was started (null of files and before Linux 5.15), "direct": whether the page
 cache is passed by}, and which file IMAGE is: {"image": "DEVICE:INODE:SIZE:MTIME"}. Errors are {"error": "EIO", "at": offset, "of": "disk" or
@@ -217,7 +217,7 @@ def is_zero(view):
 
 
 class Commands:
-    """What each command does: on one thread, one after the other, but those of ASIDE on two more."""
+    """What each command does: on one thread, one after the other, those of ASIDE on two more, sums on two nicer ones."""
 
     def __init__(self, disk, image):
         self.disk = disk

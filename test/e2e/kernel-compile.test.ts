@@ -6,7 +6,7 @@ import { scratchDir } from "../scratch.ts";
 import { rtkitResult } from "./cli.ts";
 import { kernelProject, SMALLER } from "./kernel-project.ts";
 
-// Debian's kernel, compiled. On two cores that takes five to ten minutes the first time, then it comes out of the cache;
+// Debian's kernel, compiled. On two idle cores that takes twelve minutes the first time, then it comes out of the cache;
 // kernel-image.test.ts boots it.
 const dir = scratchDir("kernel-compile-");
 const out = join(dir, "out/virt/kernel");
