@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { chooseBoards, oneBoard } from "../../src/cli/deploy/boards.ts";
-import { deployToAll } from "../../src/cli/deploy/deploy-boards.ts";
+import { deployBoards, deployToAll, type BuildProject } from "../../src/cli/deploy/deploy-boards.ts";
 import { previewBoards } from "../../src/cli/deploy/preview-boards.ts";
 import { boardsAtOnce, canaryBoards, failuresAllowed, healthTimeout } from "../../src/cli/deploy/settings.ts";
 import { runCli } from "../../src/cli/program.ts";
@@ -9,9 +12,13 @@ import type { Target } from "../../src/config/model.ts";
 import { formatAddress } from "../../src/deploy/address.ts";
 import { withConnections, type Board } from "../../src/deploy/connect-all.ts";
 import type { Release } from "../../src/deploy/release.ts";
+import { runStep } from "../../src/pipeline/cache.ts";
 import { releaseOf } from "../deploy/releases.ts";
 import { fakeBoard, makeOperator, type FakeBoard, type Operator } from "../deploy/sshd.ts";
-import { watchedContext } from "../pipeline/fixtures.ts";
+import { countingStep, watchedContext } from "../pipeline/fixtures.ts";
+import { scratchDir } from "../scratch.ts";
+
+const scratch = scratchDir("rtkit-cli-deploy-");
 
 const targets: readonly Target[] = [
   { name: "bench", hosts: ["arm.local"], user: "robot", port: null },
@@ -143,6 +150,34 @@ describe("with boards", () => {
     });
     expect(text).toMatch(/would send [\d.]+ KiB \(2 files\), restart imu, arm, stop old/);
     expect(board.commands()).toEqual(["status --json", "blobs", "cat /opt/rtnode/current/manifest.json"]);
+  });
+
+  it("the cache is put in order when the board has the release: nobody waits for that", async () => {
+    const dir = await mkdtemp(join(scratch, "robot-"));
+    await writeFile(join(dir, "rtkit.yaml"), "name: robot\nboard: rpi4\nnodes: { imu: { entry: imu.py } }\n");
+    await writeFile(join(dir, "imu.py"), "");
+    const cacheDir = join(dir, "cache");
+    const leftBehind = join(cacheDir, "bulk", "tmp-0123456789abcdef-00000000");
+    const release = releaseOf({ name: "imu" });
+    const build: BuildProject = async (inner) => {
+      await runStep(inner, countingStep("a").step);
+      await mkdir(leftBehind, { recursive: true });
+      return release;
+    };
+    board.before(`[ ! -d '${leftBehind}' ] || echo "$SSH_ORIGINAL_COMMAND" >>'${join(dir, "not-in-order")}'`);
+    const { user } = board.address;
+    const host = [`${user}@${formatAddress(board.address)}`];
+    const limits = { timeout: "20", concurrency: "1", canary: "0" };
+    const options = {
+      project: dir,
+      host,
+      sshConfig: operator.settings.config ?? "",
+      acceptNew: true,
+      ...limits,
+    } as const;
+    expect(await deployBoards(watchedContext(cacheDir), [], options, build)).toMatchObject({ status: 0 });
+    expect(await readFile(join(dir, "not-in-order"), "utf8")).toContain(` confirm ${release.id}`);
+    expect(existsSync(leftBehind)).toBe(false);
   });
 
   it("rollback goes to the previous release, or to one by the beginning of its id; status shows them", async () => {

@@ -1,4 +1,5 @@
 import { loadProject } from "../../config/load.ts";
+import type { Project } from "../../config/model.ts";
 import { formatMs, formatSize } from "../../core/units.ts";
 import { formatAddress, type Address } from "../../deploy/address.ts";
 import { withConnections, type Board } from "../../deploy/connect-all.ts";
@@ -31,11 +32,15 @@ export interface DeployCommandOptions extends SigningOptions {
   readonly watch?: true;
 }
 
+/** Makes the release of a project as it is at the moment. */
+export type BuildProject = (context: Context, project: Project) => Promise<Release>;
+
 /** The work of `rtkit deploy`: builds the release and puts it on every board. */
 export async function deployBoards(
   context: Context,
   targets: readonly string[],
   options: DeployCommandOptions,
+  build: BuildProject = buildProject,
 ): Promise<CommandResult> {
   const concurrency = boardsAtOnce(options.concurrency);
   const limits: FleetLimits = {
@@ -59,11 +64,7 @@ export async function deployBoards(
     context.emit({ type: "plan", steps: [...releaseRows(project), ...rows] });
     // The caches are put in order when the boards have the release: nobody waits for that.
     return withCaches(context, project, async (inner) => {
-      const [tar, sources] = await Promise.all([
-        buildRelease(inner, project),
-        sourceFacts(project.dir, context.signal),
-      ]);
-      const release = await readRelease(tar.path);
+      const [release, sources] = await Promise.all([build(inner, project), sourceFacts(project.dir, context.signal)]);
       if (options.dryRun === true) return previewBoards(boards, release, concurrency);
       const sign = signFor(options, async () => project.image.signers, context.signal);
       const seal = { record: recordOf(release.id, sources), sign };
@@ -72,6 +73,11 @@ export async function deployBoards(
       return deployToAll(context, boards, release, { ...limits, seal, health, readLine });
     });
   });
+}
+
+/** The release of a project, see {@link buildRelease}. */
+export async function buildProject(context: Context, project: Project): Promise<Release> {
+  return readRelease((await buildRelease(context, project)).path);
 }
 
 /** Puts a release on boards, and says what came of each. */

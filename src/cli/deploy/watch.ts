@@ -1,27 +1,22 @@
 import { loadProject } from "../../config/load.ts";
-import type { Project } from "../../config/model.ts";
 import { RtkitError, RtkitErrors } from "../../core/errors.ts";
 import { formatMs } from "../../core/units.ts";
 import { sourceFacts } from "../../deploy/deploy-facts.ts";
-import { readRelease, type Release } from "../../deploy/release.ts";
 import { connect, type Connection } from "../../deploy/transport.ts";
 import { allOrAbort } from "../../pipeline/concurrent.ts";
 import type { Context } from "../../pipeline/step.ts";
-import { buildRelease, releaseRows } from "../build/build-release.ts";
+import { releaseRows } from "../build/build-release.ts";
 import { withCaches } from "../build/caches.ts";
 import { loadOptions, warn } from "../project.ts";
 import { chooseBoards, shortId, sshSettings } from "./boards.ts";
 import { checkProject, healthCommand } from "./checks.ts";
-import type { DeployCommandOptions } from "./deploy-boards.ts";
+import { buildProject, type BuildProject, type DeployCommandOptions } from "./deploy-boards.ts";
 import { watchSaves, type Saves } from "./saves.ts";
 import { healthTimeout } from "./settings.ts";
 import { recordOf, signFor } from "./signing.ts";
 import { lineReader } from "./traces.ts";
 import { aborted, keepBoard, type Build, type WatchSession } from "./watched-board.ts";
 import { jsonOutput, plainOutput, type WatchOutput } from "./watch-output.ts";
-
-/** Makes the release of a project as it is at the moment. */
-export type BuildProject = (context: Context, project: Project) => Promise<Release>;
 
 /**
  * The work of `rtkit deploy --watch`: deploys, and again on every save, and follows the nodes' logs. A mistake in the
@@ -110,11 +105,10 @@ const MOST_NAMED = 3;
 function buildHere(): BuildProject {
   let isFirst = true;
   return async (context, project) => {
-    if (!isFirst) return readRelease((await buildRelease(context, project)).path);
+    if (!isFirst) return buildProject(context, project);
     isFirst = false;
     context.emit({ type: "plan", steps: releaseRows(project) });
-    const tar = await withCaches(context, project, async (inner) => buildRelease(inner, project));
-    return readRelease(tar.path);
+    return withCaches(context, project, async (inner) => buildProject(inner, project));
   };
 }
 
