@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { beforeAll, describe, expect, it } from "vitest";
-import { configureKernel, inKernelTree, kernelJob } from "../../src/cli/build/kernel.ts";
+import { configureKernel, inKernelTree, kernelJob, type KernelJob } from "../../src/cli/build/kernel.ts";
 import { lockedPackages } from "../../src/cli/build/lock.ts";
 import { loadProject } from "../../src/config/load.ts";
+import type { Project } from "../../src/config/model.ts";
 import { cacheDir, rtkitRoot } from "../../src/core/paths.ts";
 import { loadFragments } from "../../src/kernel/load.ts";
 import { requestText } from "../../src/kernel/configure.ts";
@@ -83,11 +84,7 @@ describe("the configuration of a kernel", () => {
 
   it("is what the kernel's own merge_config.sh makes of the same fragments", async () => {
     await kernelProject(dir, { boardFragments: FULL, fragment: "CONFIG_HZ_250=y\n" });
-    const context: Context = { signal: new AbortController().signal, emit: () => undefined, cacheDir: cacheDir() };
-    const { project } = await loadProject({ cwd: dir, dir });
-    const { lock, sources } = await lockedPackages(context, project, { mirror: undefined, mode: "use" });
-    const job = await kernelJob(context, project, { lock, sources, run: runStep });
-    if (job === null) throw new Error("the project's kernel is not compiled");
+    const { context, project, job } = await jobOf(dir);
     const { config } = await configureKernel(context, job, runStep);
     const { options } = await loadFragments([...project.board.kernel.fragments, ...project.kernel.fragments]);
     const merged = await inKernelTree({ ...context, progress: () => undefined }, job, async (tree) => {
@@ -102,7 +99,40 @@ describe("the configuration of a kernel", () => {
     });
     expect(merged).toBe(config);
   });
+
+  it("is what kernel check compares others with: a Raspberry Pi's defconfig asks for what real-time forbids", async () => {
+    await kernelProject(dir, { boardFragments: FULL, fragment: "" });
+    const { context, job } = await jobOf(dir);
+    const defconfig = join(dir, "bcm2835_defconfig");
+    await inKernelTree({ ...context, progress: () => undefined }, job, async ({ source }) =>
+      copyFile(join(source, "arch/arm/configs/bcm2835_defconfig"), defconfig),
+    );
+    const words = ["kernel", "check", defconfig, "--project", dir, "--board", "rpi4"];
+    const { lines, status } = await rtkit(words);
+    expect(status).toBe(1);
+    const { options } = lines.at(-1) as unknown as { options: (OptionRow & { severity: string; verdict: string })[] };
+    expect(options.filter(({ severity, verdict }) => severity === "fatal" && verdict === "differs")).toMatchObject([
+      { name: "RT_GROUP_SCHED", got: "y" },
+    ]);
+    // What a defconfig leaves out is the default of a kernel that only its source knows.
+    expect(options.find(({ name }) => name === "PREEMPT_RT")).toMatchObject({ severity: "fatal", verdict: "unsaid" });
+    expect(options.find(({ name }) => name === "CPU_FREQ")).toMatchObject({ verdict: "satisfied" });
+  });
 });
+
+/** What there is to compile for a project, whose source is here. */
+async function jobOf(dir: string): Promise<{
+  readonly context: Context;
+  readonly project: Project;
+  readonly job: KernelJob;
+}> {
+  const context: Context = { signal: new AbortController().signal, emit: () => undefined, cacheDir: cacheDir() };
+  const { project } = await loadProject({ cwd: dir, dir });
+  const { lock, sources } = await lockedPackages(context, project, { mirror: undefined, mode: "use" });
+  const job = await kernelJob(context, project, { lock, sources, run: runStep });
+  if (job === null) throw new Error("the project's kernel is not compiled");
+  return { context, project, job };
+}
 
 /** merge_config.sh has to be called in the kernel's source, and leaves a file there while it works. */
 const MERGE_SCRIPT = [
