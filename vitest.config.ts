@@ -16,6 +16,14 @@ const SHELL =
 /** Real-time loops: side by side they would take each other's CPU. */
 const REALTIME = ["test/device/**/*.test.ts", "test/sdk/**/*.test.ts"];
 
+/** Emulated machines whose loops nobody watches closely: as many at once as there are CPUs, since each keeps one busy. */
+const PATIENT_MACHINES = ["test/e2e/{bootstrap,first-boot,kernel-image,power-cut}.test.ts"];
+
+/** Without a machine: scripts/test-e2e runs them in what the other machines leave of the CPUs. */
+const BESIDE = ["test/e2e/{kernel-compile,native-speed}.test.ts"];
+
+const e2e = { testTimeout: 3_600_000, hookTimeout: 3_600_000 };
+
 export default defineConfig({
   test: {
     projects: [
@@ -42,10 +50,28 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
-          testTimeout: 3_600_000,
-          hookTimeout: 3_600_000,
+          exclude: [...PATIENT_MACHINES, ...BESIDE],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
+          ...e2e,
+        },
+      },
+      {
+        test: {
+          name: "e2e-beside",
+          include: BESIDE,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+          ...e2e,
+        },
+      },
+      {
+        test: {
+          name: "e2e-together",
+          include: PATIENT_MACHINES,
+          maxWorkers: availableParallelism(),
+          sequence: { groupOrder: 3 },
+          ...e2e,
         },
       },
     ],

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { RtkitError } from "../core/errors.ts";
@@ -7,7 +6,7 @@ import { kernelArchitecture, LOCAL_VERSION, makeKernel, type KernelTree } from "
 import { makeDeb } from "./deb.ts";
 import { parseKconfig } from "./kconfig.ts";
 
-/** Where the modules are installed below the build's folder, before they go into the output. */
+/** Where modules and device trees are installed below the build's folder, before they go into the output. */
 const STAGE = "rtkit-stage";
 
 /** How many of the compiler's last lines explain a failure. */
@@ -31,10 +30,10 @@ export async function compileKernel(
 ): Promise<void> {
   const { build } = tree;
   const { outDir, progress } = options;
-  const { target, image, deviceTrees } = kernelArchitecture(tree.architecture);
+  const { target, image, hasDeviceTrees } = kernelArchitecture(tree.architecture);
   await writeConfig(join(build, ".config"), options.config);
   const hasModules = parseKconfig(options.config).has("MODULES");
-  const targets = [target, ...(hasModules ? ["modules"] : []), ...(deviceTrees === null ? [] : ["dtbs"])];
+  const targets = [target, ...(hasModules ? ["modules"] : []), ...(hasDeviceTrees ? ["dtbs"] : [])];
   await make(tree, targets, compileProgress(progress));
   const result = await readFile(join(build, ".config"), "utf8");
   if (result !== options.config) throw new Error("make changed the kernel's configuration");
@@ -47,17 +46,23 @@ export async function compileKernel(
   await cp(join(build, image), join(outDir, "kernel/vmlinuz"));
   await writeFile(join(outDir, "kernel/config"), result);
   await writeFile(join(outDir, "kernel/release"), `${release}\n`);
-  if (deviceTrees !== null) await copyDeviceTrees(join(build, deviceTrees), join(outDir, "kernel"));
+  if (hasDeviceTrees) await installDeviceTrees(tree, join(outDir, "kernel"));
   progress("making the Debian package");
   const version = `${options.version ?? release.slice(0, -LOCAL_VERSION.length)}+rtkit`;
   await makeDeb(tree, { outDir, release, version, stage: STAGE });
   await rm(join(build, STAGE), { recursive: true, force: true });
 }
 
-async function installModules(tree: KernelTree, release: string, to: string): Promise<void> {
-  const stage = join(tree.build, STAGE);
+/** A new, empty {@link STAGE}. */
+async function makeStage({ build }: KernelTree): Promise<string> {
+  const stage = join(build, STAGE);
   await rm(stage, { recursive: true, force: true });
   await mkdir(stage);
+  return stage;
+}
+
+async function installModules(tree: KernelTree, release: string, to: string): Promise<void> {
+  const stage = await makeStage(tree);
   await make(tree, [`INSTALL_MOD_PATH=/build/${STAGE}`, "DEPMOD=/usr/sbin/depmod", "modules_install"]);
   // Where headers are, on this machine.
   for (const link of ["build", "source"]) await rm(join(stage, "lib/modules", release, link), { force: true });
@@ -104,15 +109,19 @@ function compileProgress(progress: (text: string) => void): (line: string) => vo
   };
 }
 
-/** Device trees keep their vendor's folder, as Debian's kernel packages have them; overlays are put side by side, as firmware reads them. */
-async function copyDeviceTrees(from: string, to: string): Promise<void> {
-  if (!existsSync(from)) return;
-  for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+/**
+ * Device trees keep their vendor's folder, as Debian's kernel packages have them; overlays are put side by side, as firmware
+ * reads them. Only those that make installs: beside them lie what earlier configurations left.
+ */
+async function installDeviceTrees(tree: KernelTree, to: string): Promise<void> {
+  const stage = await makeStage(tree);
+  await make(tree, [`INSTALL_DTBS_PATH=/build/${STAGE}`, "dtbs_install"]);
+  for (const entry of await readdir(stage, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || !/\.dtbo?$/.test(entry.name)) continue;
     const source = join(entry.parentPath, entry.name);
     const target = entry.name.endsWith(".dtbo")
       ? join(to, "overlays", entry.name)
-      : join(to, "dtbs", relative(from, source));
+      : join(to, "dtbs", relative(stage, source));
     await mkdir(dirname(target), { recursive: true });
     await cp(source, target);
   }

@@ -12,19 +12,13 @@ interface KernelArchitecture {
   /** The image's target, and its file below the build's folder. */
   readonly target: string;
   readonly image: string;
-  /** Where device trees are made; null where there are none. */
-  readonly deviceTrees: string | null;
+  /** Whether boards of this architecture are described by device trees. */
+  readonly hasDeviceTrees: boolean;
 }
 
 const ARCHITECTURES: Readonly<Record<Architecture, KernelArchitecture>> = {
-  amd64: { arch: "x86_64", folder: "x86", target: "bzImage", image: "arch/x86/boot/bzImage", deviceTrees: null },
-  arm64: {
-    arch: "arm64",
-    folder: "arm64",
-    target: "Image",
-    image: "arch/arm64/boot/Image",
-    deviceTrees: "arch/arm64/boot/dts",
-  },
+  amd64: { arch: "x86_64", folder: "x86", target: "bzImage", image: "arch/x86/boot/bzImage", hasDeviceTrees: false },
+  arm64: { arch: "arm64", folder: "arm64", target: "Image", image: "arch/arm64/boot/Image", hasDeviceTrees: true },
 };
 
 /** The end of the release of every kernel that rtkit compiles: `6.12.118-rtkit`. */

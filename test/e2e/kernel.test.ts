@@ -15,6 +15,7 @@ import { requestText } from "../../src/kernel/configure.ts";
 import { runStep } from "../../src/pipeline/cache.ts";
 import { digestFile } from "../../src/pipeline/digest.ts";
 import type { Context } from "../../src/pipeline/step.ts";
+import { describeTree } from "../../src/pipeline/tree.ts";
 import { scratchDir } from "../scratch.ts";
 import type { Built } from "./board.ts";
 import { rtkit, rtkitResult } from "./cli.ts";
@@ -255,6 +256,22 @@ describe("a kernel out of a folder (one in miniature, which does not boot; kerne
       code: "RTK_KERNEL_BUILD",
       message: expect.stringContaining("robot.c:1:26: error: expected expression before"),
     });
+  });
+
+  it("has nothing of a kernel that was compiled in the same folder before, and is the same as one compiled alone", async () => {
+    const board = { board: "virt", boardFragments: [], source: "./linux" } as const;
+    const out = join(dir, "out/virt/kernel");
+    await writeFile(join(linux, "robot.c"), "int robot(void) { return 1; }\n");
+    await kernelProject(dir, { ...board, fragment: "CONFIG_MODULES=y\nCONFIG_CAMERA=y\n" });
+    await rtkitResult(build, env);
+    expect(await readdir(join(out, "overlays"))).toEqual(["camera.dtbo"]);
+    await kernelProject(dir, { ...board, fragment: "CONFIG_MODULES=y\n" });
+    await rtkitResult(build, env);
+    const after = await describeTree(out);
+    expect(Object.keys(after)).toContain("dtbs/vendor/board.dtb");
+    expect(Object.keys(after)).not.toContain("overlays/camera.dtbo");
+    await rtkitResult(build, { RTKIT_CACHE: await coldCache(join(dir, "alone"), cacheDir()) });
+    expect(await describeTree(out)).toEqual(after);
   });
 
   it("takes the project's patches in order, and says which one does not fit, and where", async () => {

@@ -47,10 +47,12 @@ async function kernelMake({ command, at }: FakeRun): Promise<string> {
     const modules = `rtkit-stage/lib/modules/${release}`;
     await save(`${modules}/kernel/vcan.ko`, "module");
     await save(`${modules}/build`, "a link to this machine");
+  } else if (command.includes("dtbs_install")) {
+    await save("rtkit-stage/broadcom/bcm2711-rpi-4-b.dtb", "tree");
+    await save("rtkit-stage/overlays/imx219.dtbo", "overlay");
   } else {
     await save("arch/arm64/boot/Image", "image");
-    await save("arch/arm64/boot/dts/broadcom/bcm2711-rpi-4-b.dtb", "tree");
-    await save("arch/arm64/boot/dts/overlays/imx219.dtbo", "overlay");
+    await save("arch/arm64/boot/dts/broadcom/bcm2712-rpi-5-b.dtb", "left by an earlier configuration");
     await save("include/config/kernel.release", `${release}\n`);
   }
   return "";

@@ -2,6 +2,7 @@ import { mkdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Project } from "../../config/model.ts";
 import { shownPath } from "../../core/paths.ts";
+import { removeTree } from "../../core/remove.ts";
 import type { Toolchain } from "../../core/toolchain.ts";
 import { compileKernel } from "../../kernel/compile.ts";
 import {
@@ -64,7 +65,7 @@ export const KERNEL_ROWS = {
 } as const;
 
 /** Raised when the same inputs give other files. */
-const REVISION = 1;
+const REVISION = 2;
 
 /** Gets compilers, and the source where it is a folder of the user's; null where the kernel is a Debian package. */
 export async function kernelJob(
@@ -193,6 +194,8 @@ export async function publishKernel(output: StepOutput, outDir: string): Promise
   const dir = join(outDir, "kernel");
   const names = Object.keys(output.files).filter((name) => !name.startsWith("modules/"));
   const place = (name: string): string => join(dir, name.replace(/^kernel\//, ""));
+  // A package or a device tree of an earlier kernel would pass for one of this.
+  await removeTree(dir);
   const published = new Map<string, OutputFile>();
   for (const name of names) published.set(name, await publish(join(output.dir, name), place(name)));
   const named = (name: string | undefined): OutputFile => {
