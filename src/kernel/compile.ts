@@ -102,10 +102,10 @@ async function make(
 function compileProgress(progress: (text: string) => void): (line: string) => void {
   let files = 0;
   return (line) => {
-    const [, what, file] = /^ {2}(CC|AS|LD|AR|DTC|HOSTCC|CC \[M\]|LD \[M\])\s+(\S+)/.exec(line) ?? [];
+    const [, what, file] = /^ {2}(CC|AS|LD|AR|DTC|HOSTCC)(?: \[M\])?\s+(\S+)/.exec(line) ?? [];
     if (what === undefined || file === undefined) return;
-    if (what.startsWith("CC")) files += 1;
-    progress(`${what.startsWith("LD") ? "linking" : "compiling"} ${dirname(file)}, ${files} files`);
+    if (what === "CC") files += 1;
+    progress(`${what === "LD" ? "linking" : "compiling"} ${dirname(file)}, ${files} files`);
   };
 }
 

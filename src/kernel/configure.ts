@@ -4,7 +4,7 @@ import * as z from "zod";
 import { RtkitError } from "../core/errors.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { describeReason, reasonSchema, type Reason } from "./explain.ts";
-import type { Severity, WantedOption } from "./fragment.ts";
+import { isAsWell, type Severity, type WantedOption } from "./fragment.ts";
 import { parseKconfig, valueOf, type Kconfig } from "./kconfig.ts";
 import { inKernel, kernelArchitecture, makeKernel, type KernelTree } from "./make.ts";
 
@@ -75,7 +75,7 @@ export function unstuckOptions(options: readonly WantedOption[], kept: readonly 
     const { wanted, severity, where } = option;
     const [first = "n"] = wanted;
     const why = describeReason(reason, first);
-    return [{ name, wanted: first, got, severity, accepted: wanted.includes(got), reason, why, where }];
+    return [{ name, wanted: first, got, severity, accepted: isAsWell(option, got), reason, why, where }];
   });
 }
 
@@ -100,9 +100,9 @@ function differs(option: WantedOption, config: Kconfig): boolean {
   return valueOf(config, option.name) !== option.wanted[0];
 }
 
-function requestLine({ name, wanted: [value = "n"] }: WantedOption): string {
-  if (value === "n") return `# CONFIG_${name} is not set`;
-  return `CONFIG_${name}=${/^([ym]|-?\d+|0x[0-9A-Fa-f]+)$/.test(value) ? value : `"${value.replaceAll(/["\\]/g, "\\$&")}"`}`;
+function requestLine({ name, wanted: [value = "n"], isText }: WantedOption): string {
+  if (isText) return `CONFIG_${name}="${value.replaceAll(/["\\]/g, "\\$&")}"`;
+  return value === "n" ? `# CONFIG_${name} is not set` : `CONFIG_${name}=${value}`;
 }
 
 async function explain(tree: KernelTree, options: readonly WantedOption[]): Promise<Reason[]> {

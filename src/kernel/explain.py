@@ -7,7 +7,10 @@ words for people, is in explain.ts.
 """
 
 import difflib
+import glob
 import json
+import os
+import re
 import sys
 
 from kconfiglib import AND, BOOL, EQUAL, OR, TRI_TO_STR, TRISTATE, Choice, Kconfig, Symbol, expr_str, expr_value, split_expr
@@ -26,7 +29,8 @@ def main():
 def explain(kconf, name, value):
     symbol = kconf.syms.get(name)
     if symbol is None or not symbol.nodes:
-        return {"kind": "unknown", "near": near(kconf, name)}
+        foreign = architectures_with(kconf, name)
+        return {"kind": "foreign", "architectures": foreign} if foreign else {"kind": "unknown", "near": near(kconf, name)}
     node = symbol.nodes[0]
     where = {"file": node.filename, "line": node.linenr}
     if symbol.orig_type not in (BOOL, TRISTATE):
@@ -45,13 +49,14 @@ def why_not_level(symbol, wanted):
         if symbol.choice is not None and symbol.choice.selection is symbol:
             return {"kind": "chosen", "choice": choice_name(symbol.choice)}
         return no_prompt(symbol) or bool_only(symbol, wanted) or {"kind": "other"}
+    # What cannot be had loses its choice too.
+    unmet = unmet_of(symbol, wanted)
+    if unmet:
+        return {"kind": "depends", "unmet": unmet}
     if symbol.choice is not None:
         winner = symbol.choice.selection
         if winner is not None and winner is not symbol:
             return {"kind": "choice", "choice": choice_name(symbol.choice), "won": winner.name}
-    unmet = unmet_of(symbol, wanted)
-    if unmet:
-        return {"kind": "depends", "unmet": unmet}
     return no_prompt(symbol) or bool_only(symbol, wanted) or {"kind": "other"}
 
 
@@ -136,6 +141,17 @@ def type_name(symbol):
 
 def choice_name(choice):
     return next((node.prompt[0] for node in choice.nodes if node.prompt is not None), choice.name or "a choice")
+
+
+def architectures_with(kconf, name):
+    """Folders below arch/ whose Kconfig files, which another architecture does not read, have the option."""
+    definition = re.compile(rf"^\s*(menu)?config {re.escape(name)}$", re.MULTILINE)
+    found = set()
+    for file in glob.glob(os.path.join(kconf.srctree, "arch/*/**/Kconfig*"), recursive=True):
+        with open(file, encoding="utf-8", errors="replace") as text:
+            if definition.search(text.read()):
+                found.add(os.path.relpath(file, kconf.srctree).split(os.sep)[1])
+    return sorted(found)
 
 
 def near(kconf, name):

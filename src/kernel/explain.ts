@@ -13,6 +13,8 @@ const named = z.object({ name: z.string(), value: z.string() });
 export const reasonSchema = z.discriminatedUnion("kind", [
   /** This version of the kernel has no such option. */
   z.object({ kind: z.literal("unknown"), near: z.array(z.string()) }),
+  /** Only these architectures have it, by the names of their folders below arch/. */
+  z.object({ kind: z.literal("foreign"), architectures: z.array(z.string()) }),
   /** Conditions that do not hold, with the options they are made of; null for one that this architecture has not. */
   z.object({ kind: z.literal("depends"), unmet: z.array(condition), where }),
   /** Another option of the same choice won. */
@@ -38,6 +40,8 @@ export function describeReason(reason: Reason, wanted: string): string {
       return reason.near.length === 0
         ? "this version of the kernel has no such option"
         : `this version of the kernel has no such option; did you mean ${reason.near.join(" or ")}?`;
+    case "foreign":
+      return `this architecture has no such option: it is one of ${reason.architectures.join(", ")}`;
     case "depends":
       return `needs ${unique(reason.unmet.map(describeCondition)).join(", and ")} (${place(reason.where)})`;
     case "choice":

@@ -19,6 +19,8 @@ export interface WantedOption {
   readonly name: string;
   /** Values that are as wanted, the best first: `["y"]`, `["y", "m"]`, `["n"]`. Never empty. */
   readonly wanted: readonly string[];
+  /** Whether the value stands in quotes: `"64"` is a text, and no number. */
+  readonly isText: boolean;
   readonly severity: Severity;
   readonly reason: string;
   /** Ways to make up for it; each is a list of which all must hold. */
@@ -74,7 +76,8 @@ export function parseFragment(text: string, file: string, defaults?: FragmentDef
     if (set !== null) {
       const name = set[1] ?? set[3] ?? "";
       const value = unquote(set[2] ?? "n");
-      const option = makeOption({ name, value, where }, facts, defaults, errors);
+      const isText = set[2]?.startsWith('"') === true;
+      const option = makeOption({ name, value, isText, where }, facts, defaults, errors);
       if (options.some((other) => other.name === name)) fail(`CONFIG_${name} stands here twice`, "remove one of them");
       else if (option !== undefined) options.push(option);
       facts = new Map();
@@ -119,12 +122,22 @@ export function mergeFragments(fragments: readonly (readonly WantedOption[])[]):
     const { name, where } = option;
     const [value = "n"] = option.wanted;
     const before = options.get(name);
-    if (before !== undefined && !before.wanted.includes(value)) {
+    if (before !== undefined && !isAsWell(before, value)) {
       overrides.push({ name, value, where, before: { value: before.wanted[0] ?? "n", where: before.where } });
     }
+    // As merge_config.sh has it: at the later place. Of a choice Kconfig takes the last.
+    options.delete(name);
     options.set(name, option);
   }
   return { options: [...options.values()], overrides };
+}
+
+/**
+ * Whether a value does as well for a kernel that is compiled here. It boots without an initramfs: a driver that it does not
+ * boot without must be built in, though a kernel with an initramfs may have it as a module.
+ */
+export function isAsWell({ wanted, severity }: Pick<WantedOption, "wanted" | "severity">, value: string): boolean {
+  return wanted.includes(value) && !(severity === "fatal" && wanted[0] === "y" && value === "m");
 }
 
 /** An override in one sentence. Places are shown as `show` has them. */
@@ -148,7 +161,7 @@ const FACTS = ["severity", "reason", "accept", "compensated", "when"];
 const SEVERITIES: readonly Severity[] = ["fatal", "high", "medium", "info"];
 
 function makeOption(
-  { name, value, where }: { readonly name: string; readonly value: string; readonly where: Place },
+  { name, value, isText, where }: Pick<WantedOption, "name" | "isText" | "where"> & { readonly value: string },
   facts: ReadonlyMap<string, readonly Fact[]>,
   defaults: FragmentDefaults | undefined,
   errors: RtkitError[],
@@ -183,7 +196,16 @@ function makeOption(
   });
   if (severity === undefined || errors.length > before) return undefined;
   const wanted = [...new Set([value, ...accept])];
-  return { name, wanted, severity, reason, compensations, ...(when === undefined ? {} : { when: when.text }), where };
+  return {
+    name,
+    wanted,
+    isText,
+    severity,
+    reason,
+    compensations,
+    ...(when === undefined ? {} : { when: when.text }),
+    where,
+  };
 }
 
 function parseCompensation(text: string): Compensation | undefined {

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rename, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { exec } from "../core/exec.ts";
 import { lockFile, type Lock } from "../core/lock.ts";
@@ -71,6 +71,21 @@ const NO_SOURCE: readonly string[] = [
   "modules.order",
 ];
 
+/**
+ * Files are compared by their content, not by size and time: a tarball's are older than yesterday's objects, and make goes
+ * by the time. Pipes and sockets are no source.
+ */
+const COPY_OPTIONS: readonly string[] = [
+  "--recursive",
+  "--links",
+  "--perms",
+  "--checksum",
+  "--delete",
+  "--out-format=%i %n",
+  "--info=nonreg0",
+  ...NO_SOURCE.map((pattern) => `--exclude=${pattern}`),
+];
+
 /** Debian's linux-source packages have one tarball, and that one folder. */
 const UNPACK_SCRIPT = [
   "set -eu",
@@ -86,12 +101,13 @@ export function sourceInputs({ origin, patches }: KernelSource): Json {
   };
 }
 
-/** What decides whether a build can go on in the same folder: unlike {@link sourceInputs}, not the content of a user's folder. */
-export function workKey({ origin, patches }: KernelSource): Json {
-  return {
-    origin: origin.kind === "debian" ? origin.sha256 : origin.path,
-    patches: patches.map(({ sha256 }) => sha256),
-  };
+/**
+ * What decides whether a build can go on in the same folder: unlike {@link sourceInputs}, not the content of a user's folder,
+ * whose copy gets new times where it changes. A patched copy is made anew for each content, and an older one has older times.
+ */
+export function workKey(source: KernelSource): Json {
+  const { origin, patches } = source;
+  return origin.kind === "folder" && patches.length === 0 ? { folder: origin.path } : sourceInputs(source);
 }
 
 /** Patches by their paths, with the hash of each. */
@@ -101,42 +117,35 @@ export async function readPatches(paths: readonly string[]): Promise<Patch[]> {
 
 /**
  * Copies a kernel's source tree, or brings its copy up to date: only what changed is written, so that only that is
- * compiled again.
+ * compiled again. What is written is new to make, however old the user's file is.
  */
 export async function copyFolder(step: StepContext, toolchain: Toolchain, path: string): Promise<FolderCopy> {
   return inWorkFolder(step, `copy-${digestOf(path)}`, async (work) => {
     const dir = join(work, "tree");
     const note = join(work, "digest");
     await mkdir(dir, { recursive: true });
-    step.progress("comparing the source with its copy");
-    const { stdout } = await toolchain.run(
-      [
-        "rsync",
-        "--archive",
-        "--no-owner",
-        "--no-group",
-        "--delete",
-        "--out-format=%n",
-        ...NO_SOURCE.map((pattern) => `--exclude=${pattern}`),
-        "/origin/",
-        "/build/",
-      ],
-      {
-        mounts: [
-          { from: path, to: "/origin", readOnly: true },
-          { from: dir, to: "/build" },
-        ],
-        signal: step.signal,
-      },
-    );
     const known = await readFile(note, "utf8").catch(() => undefined);
-    if (known !== undefined && stdout === "") return { dir, digest: known };
-    step.progress("reading the source");
-    await writeFile(note, "");
-    const digest = digestOf((await describeTree(dir)) as unknown as Json);
-    await writeFile(note, digest);
+    // Whoever is interrupted from here on leaves a copy of which nothing is known.
+    await rm(note, { force: true });
+    step.progress("comparing the source with its copy");
+    const { stdout } = await toolchain.run(["rsync", ...COPY_OPTIONS, "/origin/", "/build/"], {
+      mounts: [
+        { from: path, to: "/origin", readOnly: true },
+        { from: dir, to: "/build" },
+      ],
+      signal: step.signal,
+    });
+    const digest = stdout === "" && known !== undefined ? known : await digestOfTree(step, dir);
+    // In one piece: half a digest after a power cut would be one.
+    await writeFile(`${note}.new`, digest);
+    await rename(`${note}.new`, note);
     return { dir, digest };
   });
+}
+
+async function digestOfTree(step: StepContext, dir: string): Promise<string> {
+  step.progress("reading the source");
+  return digestOf((await describeTree(dir)) as unknown as Json);
 }
 
 /** Unpacks and patches a source; what was once unpacked is taken as it is. Returns its folder. Throws RTK_KERNEL_PATCH. */

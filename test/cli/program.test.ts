@@ -80,6 +80,17 @@ describe("rtkit kernel check", () => {
     expect(printed).toMatch(/^1 satisfied, 0 compensated at run time, 1 differ, \d+ not said: this is a defconfig/m);
   });
 
+  it("counts the project's own fragments for another board too", async () => {
+    const config = join(dir, "config");
+    await writeFile(config, "CONFIG_HIGH_RES_TIMERS=y\n");
+    await writeFile(join(dir, "imu.py"), "");
+    await writeFile(join(dir, "own.config"), "CONFIG_ROBOT=y\n");
+    const kernel = "kernel: { fragments: [./own.config] }";
+    await writeFile(join(dir, "rtkit.yaml"), `name: arm\nboard: rpi4\nnodes: { imu: { entry: imu.py } }\n${kernel}\n`);
+    expect(await runCli(["kernel", "check", config, "--project", dir, "--board", "qemu-x86_64"])).toBe(1);
+    expect(printed).toMatch(/^differs +ROBOT +y +n +fatal/m);
+  });
+
   it("asks for a build when there is none to look at", async () => {
     await writeFile(join(dir, "imu.py"), "");
     await writeFile(join(dir, "rtkit.yaml"), "name: arm\nboard: rpi4\nnodes:\n  imu: { entry: imu.py }\n");

@@ -57,7 +57,7 @@ it("apt installs the Debian package, which writes the boot partition", async () 
   await execa("scp", ["-F", board.sshConfig, deb.path, "board:/tmp/kernel.deb"]);
   // As if another kernel were there.
   await board.ask("echo older | sudo tee /boot/firmware/vmlinuz");
-  await board.ask("sudo apt-get install --yes /tmp/kernel.deb");
+  await board.ask("sudo apt-get install --yes --reinstall /tmp/kernel.deb");
   expect(await board.ask("dpkg-query --show --showformat '${db:Status-Status}' \"linux-image-$(uname -r)\"")).toBe(
     "installed",
   );

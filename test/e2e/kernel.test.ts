@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { copyFile, cp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -10,8 +10,7 @@ import { lockedPackages } from "../../src/cli/build/lock.ts";
 import { loadProject } from "../../src/config/load.ts";
 import type { Project } from "../../src/config/model.ts";
 import { cacheDir, rtkitRoot } from "../../src/core/paths.ts";
-import { loadFragments } from "../../src/kernel/load.ts";
-import { requestText } from "../../src/kernel/configure.ts";
+import { FRAGMENTS } from "../../src/kernel/load.ts";
 import { runStep } from "../../src/pipeline/cache.ts";
 import { digestFile } from "../../src/pipeline/digest.ts";
 import type { Context } from "../../src/pipeline/step.ts";
@@ -44,6 +43,8 @@ describe("the configuration of a kernel", () => {
       "# CONFIG_CRC16 is not set",
       "CONFIG_NR_CPUS=100000",
       "CONFIG_BCM2835_MBOX=y",
+      "CONFIG_ARM64_VA_BITS_48=y",
+      "CONFIG_VIRT_CPU_ACCOUNTING_NATIVE=y",
       "# CONFIG_NET_VENDOR_REALTEK is not set",
     ];
     await kernelProject(dir, { boardFragments: FULL, fragment: `${lines.join("\n")}\n` });
@@ -58,13 +59,15 @@ describe("the configuration of a kernel", () => {
       HZ_1000: expect.stringContaining('HZ_250 won the choice "Timer frequency"'),
       CRC16: expect.stringMatching(/selected by .*EXT4_FS=y/),
       NR_CPUS: expect.stringContaining("it must be from 2 to 512"),
+      ARM64_VA_BITS_48: "this architecture has no such option: it is one of arm64",
+      VIRT_CPU_ACCOUNTING_NATIVE: expect.stringContaining("needs HAVE_VIRT_CPU_ACCOUNTING"),
       BCM2835_MBOX: expect.stringContaining("needs ARCH_BCM2835, which is of another architecture"),
     });
     expect(run.lines).toContainEqual(
       expect.objectContaining({
         type: "warning",
         message: expect.stringMatching(
-          /CONFIG_NET_VENDOR_REALTEK=n of .*own\.config:8 overrides =y of .*pc\.config:\d+/,
+          /CONFIG_NET_VENDOR_REALTEK=n of .*own\.config:10 overrides =y of .*pc\.config:\d+/,
         ),
       }),
     );
@@ -84,17 +87,24 @@ describe("the configuration of a kernel", () => {
   });
 
   it("is what the kernel's own merge_config.sh makes of the same fragments", async () => {
-    await kernelProject(dir, { boardFragments: FULL, fragment: "CONFIG_HZ_250=y\n" });
+    // Of both choices another member is asked for before.
+    await kernelProject(dir, { boardFragments: FULL, fragment: "CONFIG_HZ_250=y\nCONFIG_NO_HZ_FULL=y\n" });
     const { context, project, job } = await jobOf(dir);
     const { config } = await configureKernel(context, job, runStep);
-    const { options } = await loadFragments([...project.board.kernel.fragments, ...project.kernel.fragments]);
+    const fragments = join(dir, "fragments");
+    await mkdir(fragments, { recursive: true });
+    for (const [index, name] of [...project.board.kernel.fragments, ...project.kernel.fragments].entries()) {
+      const file = isAbsolute(name) ? name : join(FRAGMENTS, `${name}.config`);
+      await copyFile(file, join(fragments, `${String(index).padStart(2, "0")}.config`));
+    }
     const merged = await inKernelTree({ ...context, progress: () => undefined }, job, async (tree) => {
       await job.toolchain.run(["sh", "-c", MERGE_SCRIPT], {
         mounts: [
           { from: tree.source, to: "/src" },
           { from: tree.build, to: "/build" },
+          { from: fragments, to: "/origin", readOnly: true },
         ],
-        env: { ARCH: "x86_64", FRAGMENT: requestText(options) },
+        env: { ARCH: "x86_64" },
       });
       return readFile(join(tree.build, ".config"), "utf8");
     });
@@ -136,12 +146,7 @@ async function jobOf(dir: string): Promise<{
 }
 
 /** merge_config.sh has to be called in the kernel's source, and leaves a file there while it works. */
-const MERGE_SCRIPT = [
-  "set -eu",
-  'printf %s "$FRAGMENT" >/tmp/fragment',
-  "cd /src",
-  "scripts/kconfig/merge_config.sh -n -O /build /tmp/fragment",
-].join("\n");
+const MERGE_SCRIPT = "cd /src && scripts/kconfig/merge_config.sh -n -O /build /origin/*.config";
 
 /** Where a cache has the one kernel that is compiled; undefined before. */
 async function workFolderIn(cache: string): Promise<string | undefined> {

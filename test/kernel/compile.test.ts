@@ -14,7 +14,9 @@ let tree: KernelTree;
 let outDir: string;
 let made: string[][];
 let fail: string | undefined;
+let printed = "";
 beforeEach(async () => {
+  printed = "";
   const dir = scratchDir("kernel-");
   made = [];
   fail = undefined;
@@ -54,6 +56,7 @@ async function kernelMake({ command, at }: FakeRun): Promise<string> {
     await save("arch/arm64/boot/Image", "image");
     await save("arch/arm64/boot/dts/broadcom/bcm2712-rpi-5-b.dtb", "left by an earlier configuration");
     await save("include/config/kernel.release", `${release}\n`);
+    return printed;
   }
   return "";
 }
@@ -98,6 +101,18 @@ describe("compiling a kernel", () => {
     await utimes(file, 1000, 1000);
     await compile();
     expect((await stat(file)).mtimeMs).toBe(1_000_000);
+  });
+
+  test("says which folder is compiled, modules' too, and how many files were", async () => {
+    printed =
+      "  CC      kernel/fork.o\n  CC [M]  drivers/net/tun.o\n  LD [M]  drivers/net/tun.ko\n  UPD     include/x.h\n";
+    const said: string[] = [];
+    await compileKernel(tree, { outDir, config, version: null, progress: (text) => void said.push(text) });
+    expect(said.slice(0, 3)).toEqual([
+      "compiling kernel, 1 files",
+      "compiling drivers/net, 2 files",
+      "linking drivers/net, 2 files",
+    ]);
   });
 
   test("the first error of the compiler is told, not the last lines of make", async () => {

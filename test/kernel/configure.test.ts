@@ -14,6 +14,8 @@ const options = parseFragment(
     "# severity: high\n# when: EFI\nCONFIG_EFI_STUB=y",
     "CONFIG_GONE=y",
     'CONFIG_CMDLINE="a \\"b\\""',
+    'CONFIG_LOCALVERSION="-2"',
+    "CONFIG_NR_CPUS=4",
     "# CONFIG_KSM is not set",
   ].join("\n"),
   "robot.config",
@@ -25,7 +27,8 @@ let asked: unknown;
 beforeEach(async () => {
   const dir = scratchDir("kernel-");
   await mkdir(join(dir, "build"));
-  const result = 'CONFIG_PREEMPT_RT=y\nCONFIG_MMC=m\nCONFIG_CMDLINE="a \\"b\\""\n';
+  const result =
+    'CONFIG_PREEMPT_RT=y\nCONFIG_MMC=m\nCONFIG_CMDLINE="a \\"b\\""\nCONFIG_LOCALVERSION="-2"\nCONFIG_NR_CPUS=4\n';
   const toolchain = fakeToolchain(async ({ command, at, input }) => {
     if (command.includes("allnoconfig")) await writeFile(join(at("/build"), ".config"), result);
     if (command[0] !== "python3") return "6.12.118\n";
@@ -53,6 +56,8 @@ describe("a configuration", () => {
       "CONFIG_EFI_STUB=y",
       "CONFIG_GONE=y",
       'CONFIG_CMDLINE="a \\"b\\""',
+      'CONFIG_LOCALVERSION="-2"',
+      "CONFIG_NR_CPUS=4",
       "# CONFIG_KSM is not set",
       "",
     ]);

@@ -33,6 +33,17 @@ test("in an image without an initramfs the package's kernel and device trees tak
   expect((await readdir(join(root, "boot/firmware"))).toSorted()).toEqual(["bcm2711-rpi-4-b.dtb", "vmlinuz"]);
 });
 
+test("overlays come along where the boot partition has some, those that are new too", async () => {
+  const overlays = join(root, `usr/lib/linux-image-${release}/overlays`);
+  await mkdir(overlays);
+  await writeFile(join(overlays, "imx219.dtbo"), "new overlay");
+  await postinst("configure");
+  expect(await readdir(join(root, "boot/firmware"))).not.toContain("overlays");
+  await mkdir(join(root, "boot/firmware/overlays"));
+  await postinst("configure");
+  expect(await boot("overlays/imx219.dtbo")).toBe("new overlay");
+});
+
 test.each(["triggered", "abort-upgrade"])("only when the package is configured, not when it is %s", async (word) => {
   await postinst(word);
   expect(await boot("vmlinuz")).toBe("old kernel");

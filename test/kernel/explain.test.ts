@@ -10,6 +10,7 @@ describe("why an option is not as asked", () => {
       { kind: "unknown", near: ["RCU_NOCB_CPU"] },
       "this version of the kernel has no such option; did you mean RCU_NOCB_CPU?",
     ],
+    [{ kind: "foreign", architectures: ["um", "x86"] }, "this architecture has no such option: it is one of um, x86"],
     [
       { kind: "depends", where, unmet: [{ condition: "THERMAL_OF", values: [{ name: "THERMAL_OF", value: "n" }] }] },
       "needs THERMAL_OF, which is n (drivers/x/Kconfig:7)",

@@ -15,14 +15,16 @@ export interface FakeRun {
 export function fakeToolchain(program: (run: FakeRun) => Promise<string> | string): Toolchain {
   return {
     prefix: "aarch64-linux-gnu-",
-    run: async (command, { mounts, env, input, onStderrLine }): Promise<ExecResult> => {
+    run: async (command, { mounts, env, input, onStdoutLine, onStderrLine }): Promise<ExecResult> => {
       const at = (place: MountPoint): string => {
         const mount = mounts.find(({ to }) => to === place);
         if (mount === undefined) throw new Error(`nothing is mounted at ${place}`);
         return mount.from;
       };
       try {
-        return { stdout: await program({ command, at, env: env ?? {}, input }), stderr: "" };
+        const stdout = await program({ command, at, env: env ?? {}, input });
+        for (const line of stdout.split("\n")) onStdoutLine?.(line);
+        return { stdout, stderr: "" };
       } catch (error) {
         if (!(error instanceof Printed)) throw error;
         for (const line of error.message.split("\n")) onStderrLine?.(line);

@@ -35,6 +35,7 @@ describe("parseFragment", () => {
       {
         name: "LOCKUP_DETECTOR",
         wanted: ["n", "m"],
+        isText: false,
         severity: "high",
         reason: "its threads run above every other task",
         compensations: [
@@ -75,13 +76,29 @@ describe("parseFragment", () => {
   });
 });
 
+test("an option that is named again stands at the later place: of a choice Kconfig takes the last", () => {
+  const first = parseFragment(`${good}# CONFIG_NO_HZ_FULL is not set\n${good}CONFIG_NO_HZ_IDLE=y`, "a");
+  const second = parseFragment(`${good}CONFIG_NO_HZ_FULL=y`, "b");
+  expect(mergeFragments([first, second]).options.map(({ name }) => name)).toEqual(["NO_HZ_IDLE", "NO_HZ_FULL"]);
+});
+
+test.each([
+  ["fatal", 1],
+  ["high", 0],
+])("a project that makes a module of a driver that is %s is told so %d times", (severity, count) => {
+  const [board = [], own = []] = ["y", "m"].map((value) =>
+    parseFragment(`# severity: ${severity}\n# reason: r\n# accept: m\nCONFIG_MMC_BLOCK=${value}`, "f"),
+  );
+  expect(mergeFragments([board, own]).overrides).toHaveLength(count);
+});
+
 test("a later fragment wins", () => {
   const first = parseFragment(`${good}CONFIG_A=y\n${good}CONFIG_B=y`, "a");
   const second = parseFragment(`${good}CONFIG_A=m`, "b");
   const { options, overrides } = mergeFragments([first, second]);
   expect(options.map(({ name, wanted }) => [name, wanted])).toEqual([
-    ["A", ["m"]],
     ["B", ["y"]],
+    ["A", ["m"]],
   ]);
   expect(overrides.map((one) => describeOverride(one, (file) => `${file}.config`))).toEqual([
     "CONFIG_A=m of b.config:3 overrides =y of a.config:3",

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { checkImports } from "../../bundle/imports.ts";
 import type { Project } from "../../config/model.ts";
 import { throwIfAny } from "../../core/errors.ts";
+import { removeTree } from "../../core/remove.ts";
 import type { Toolbox } from "../../core/toolbox.ts";
 import { assemble, type OutputFile } from "../../image/assemble.ts";
 import { bootStep, planBoot } from "../../image/boot-step.ts";
@@ -180,7 +181,9 @@ export async function buildImage(context: Context, project: Project, options: Bu
   );
   const releaseFile = await publish(release.path, join(outDir, "release.tar"));
   const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
-  if (kernel !== null) await publishKernel(kernel, outDir);
+  // One that was compiled before would pass for this image's.
+  if (kernel === null) await removeTree(join(outDir, "kernel"));
+  else await publishKernel(kernel, outDir);
   for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
   const sbom = await buildSbom({
     project,

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { loadBoard } from "../../config/boards.ts";
 import { loadProject } from "../../config/load.ts";
-import { errnoCode, usageError } from "../../core/errors.ts";
+import type { Board, Project } from "../../config/model.ts";
+import { errnoCode, RtkitError, usageError } from "../../core/errors.ts";
 import { isDiskImage } from "../../image/disk-image.ts";
 import { imageKernelFacts } from "../../image/inspect-kernel.ts";
 import { parseManifest } from "../../image/manifest.ts";
@@ -63,13 +64,22 @@ async function check(
   return checkKernel(decodeKernelConfig(Buffer.from(config), subject).options, wanted, settings);
 }
 
-/** The board of the command line needs no project. */
 async function wantedOf(options: CheckOptions): Promise<readonly WantedOption[]> {
-  const { board, kernel } =
-    options.board === undefined
-      ? (await loadProject(loadOptions(options))).project
-      : { board: await loadBoard(options.board), kernel: { fragments: [] } };
+  const { board, kernel } = await projectOrBoard(options);
   return (await loadFragments([...board.kernel.fragments, ...kernel.fragments])).options;
+}
+
+/** The board of the command line needs no project; where there is one, its fragments count. */
+async function projectOrBoard(
+  options: CheckOptions,
+): Promise<{ readonly board: Board; readonly kernel: Pick<Project["kernel"], "fragments"> }> {
+  try {
+    return (await loadProject(loadOptions(options))).project;
+  } catch (error) {
+    const isAway = error instanceof RtkitError && error.code === "RTK_CONFIG_NOT_FOUND";
+    if (!isAway || options.board === undefined || options.project !== undefined) throw error;
+    return { board: await loadBoard(options.board), kernel: { fragments: [] } };
+  }
 }
 
 async function checkTarget(

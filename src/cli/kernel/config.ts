@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { Command } from "commander";
+import { removeTree } from "../../core/remove.ts";
 import type { OutputFile } from "../../image/assemble.ts";
 import { runStep } from "../../pipeline/cache.ts";
 import { configureKernel, KERNEL_ROWS, type KernelConfiguration } from "../build/kernel.ts";
@@ -33,6 +35,9 @@ export const configCommand: CommandMaker = (onEnd) =>
       );
     });
 
-async function publishConfig({ output }: KernelConfiguration, outDir: string): Promise<OutputFile> {
-  return publish(join(output.dir, "config"), join(outDir, "config"));
+/** Beside a kernel only when it is that kernel's. */
+async function publishConfig({ output, config }: KernelConfiguration, outDir: string): Promise<OutputFile> {
+  const path = join(outDir, "config");
+  if ((await readFile(path, "utf8").catch(() => undefined)) !== config) await removeTree(outDir);
+  return publish(join(output.dir, "config"), path);
 }
