@@ -19,7 +19,8 @@ export interface RollbackOptions {
 
 /**
  * Makes a board go back to its previous release, or to the one whose id begins with `release`, with a new record of it, and
- * says how it is then. Throws RTK_DEPLOY_RELEASE when it has none or several of them, and as {@link sealFor} and
+ * says how it is then. Throws RTK_DEPLOY_RELEASE when it has none or several of them, or takes only signed ones and `release` is
+ * not whole; and as {@link sealFor} and
  * ./rtnodectl.ts.
  */
 export async function rollBack(connection: Connection, options: RollbackOptions): Promise<BoardStatus> {
@@ -31,6 +32,7 @@ export async function rollBack(connection: Connection, options: RollbackOptions)
   const goesAnyway = status.pending !== null || id === null || id === status.release;
   let sealed: SealedRecord | undefined;
   if (!goesAnyway && status.signed !== undefined) {
+    if (status.signed && named !== undefined && named !== release) throw notWhole(connection, named);
     const record = await recordAnew(connection, id, options.time);
     const sign: Sign = status.signed ? options.sign : async () => null;
     sealed = await sealFor(connection.address, status, { record, sign });
@@ -43,6 +45,14 @@ export async function rollBack(connection: Connection, options: RollbackOptions)
 async function recordAnew(connection: Connection, id: string, time: number): Promise<DeployRecord> {
   const { git, description, dirty } = (await askRecord(connection, id)) ?? {};
   return { release: id, time, git, description, dirty, ...whoDeploys() };
+}
+
+/** A board could make a release whose id begins so, and have it signed. */
+function notWhole({ address }: Connection, id: string): RtkitError {
+  const what = `${formatAddress(address)} takes only signed releases: which one is signed must not be the board's choice`;
+  return new RtkitError("RTK_DEPLOY_RELEASE", what, {
+    hint: `name it by all 64 digits, as you wrote them down when it was deployed; the board means ${id}`,
+  });
 }
 
 async function findRelease(connection: Connection, beginning: string): Promise<string> {

@@ -73,6 +73,8 @@ export function sessionConfig(socket: string): string {
     "ProxyCommand false",
     "BatchMode yes",
     "LogLevel ERROR",
+    // sudo's messages are told apart by their words (sudoers(5) has no other way). Debian's sshd takes it (AcceptEnv LC_*).
+    "SetEnv LC_ALL=C.UTF-8",
   ];
   return `${lines.join("\n  ")}\n`;
 }

@@ -27,7 +27,8 @@ refuse() {
 
 # rtnodectl's own lock: no deploy is at work meanwhile.
 take_turn() {
-    exec 9>"$root/run/rtnodectl.lock"
+    (umask 077 && true >>"$root/run/rtnodectl.lock")
+    exec 9>>"$root/run/rtnodectl.lock"
     flock --timeout 60 9 || refuse "a deploy has been at work for a minute"
 }
 

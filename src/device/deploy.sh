@@ -56,7 +56,7 @@ deploy() {
         answer
         return
     fi
-    if is_here "$1"; then
+    if is_whole "$1"; then
         trap 'exit 1' HUP INT TERM PIPE
         pass_list
         answer

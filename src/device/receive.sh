@@ -316,6 +316,11 @@ clean_up() {
 
 is_here() { [ -d "$releases/$1" ] && ! [ -L "$releases/$1" ]; }
 
+# A card forgets too.
+is_whole() {
+    is_here "$1" && (cd "$releases/$1" && sha256sum --check --strict --quiet SHA256SUMS) >/dev/null 2>&1
+}
+
 # Makes the place where a release grows.
 begin_release() {
     new=$releases/.new
@@ -334,6 +339,8 @@ finish_release() {
     be_newest
     sync -f "$new" || refuse "$verb: the disk does not take it"
     [ ! -L "$releases/$1" ] || rm "$releases/$1"
+    # It was not whole.
+    ! is_here "$1" || rm -rf "${releases:?}/$1"
     mv -T "$new" "$releases/$1" || refuse "$verb: $releases cannot be written"
     # From here on it is another one's who sends. That it is here is on the disk when activate says so.
     new=''
@@ -342,7 +349,7 @@ finish_release() {
 receive() {
     need_id "$1"
     take_turn receive
-    ! is_here "$1" || return 0
+    ! is_whole "$1" || return 0
     begin_release
     take_list "$1"
     take_files

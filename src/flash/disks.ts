@@ -95,7 +95,7 @@ const node = z.object({
   partlabel: word,
   "log-sec": number,
   /** Before 2.37 only one. */
-  mountpoint: word,
+  mountpoint: z.string().nullish(),
   mountpoints: z.array(z.string().nullable()).nullish(),
   get children() {
     return z.array(node).nullish();
@@ -165,7 +165,9 @@ function membership({ type, fstype }: Node): string[] {
 }
 
 function mountsOf(one: Node, mounted: readonly Mounted[]): string[] {
-  const listed = [one.mountpoint, ...(one.mountpoints ?? [])].filter((at) => at !== null && at !== "");
+  const listed = [one.mountpoint, ...(one.mountpoints ?? [])].filter(
+    (at) => at !== undefined && at !== null && at !== "",
+  );
   const own = mounted.filter(({ majorMinor, source }) => majorMinor === one["maj:min"] || source === pathOf(one));
   return [...new Set([...listed, ...own.map(({ at }) => at)])] as string[];
 }

@@ -12,6 +12,8 @@ export interface KnownAs {
   readonly file: string | null;
   readonly host: string;
   readonly port: number;
+  /** Whether names are to be hashed there. */
+  readonly hashed: boolean;
 }
 
 /** Names by which a card's board will be reached, `imageHostname` being its name without settings. */
@@ -65,6 +67,7 @@ export function parseSshSettings(printed: string, name: string): KnownAs {
     // With an alias the port does not count.
     host: alias ?? value("hostname") ?? name,
     port: alias === undefined ? Number(value("port") ?? 22) : 22,
+    hashed: value("hashknownhosts") === "yes",
   };
 }
 
@@ -92,6 +95,8 @@ async function replaceEntries(
     const lines = entries.map(({ host, port }) => knownHostsLine(host, port, `${publicKey} rtkit flash`));
     const joint = before === "" || before.endsWith("\n") ? "" : "\n";
     await appendFile(next, `${joint}${[...new Set(lines)].join("")}`, { mode: 0o600 });
+    // Those that are hashed already stay as they are (ssh-keygen(1), -H).
+    if (entries.some(({ hashed }) => hashed)) await exec("ssh-keygen", ["-H", "-f", next], run);
     if (exists) await copyFile(file, `${file}.old`);
     await rename(next, file);
   } finally {

@@ -57,7 +57,8 @@ export class Ledger {
     let extent = this.#extents[this.#next];
     while (extent !== undefined && extent.offset + extent.length <= offset) extent = this.#extents[++this.#next];
     if (extent?.sha256 === undefined) {
-      const length = SLICE_BYTES - (offset % SLICE_BYTES);
+      const end = extent === undefined ? Infinity : extent.offset + extent.length;
+      const length = Math.min(SLICE_BYTES - (offset % SLICE_BYTES), end - offset);
       return { offset, length, source: undefined, written: createHash("sha256") };
     }
     const isSource = extent.offset >= HEAD_BYTES && !isPatched(extent, this.#patches);

@@ -167,9 +167,19 @@ describe("a board with signers", () => {
     expect(await board.current()).toBe(FIRST.id);
     const first = keptRecord();
     expect(first).toMatchObject({ release: FIRST.id, description: "v1.1" });
-    expect(await rtkit("rollback", SECOND.id.slice(0, 8), "--sign", join(dir, "release"))).toBe(0);
+    expect(await rtkit("rollback", SECOND.id, "--sign", join(dir, "release"))).toBe(0);
     expect(await board.current()).toBe(SECOND.id);
     expect(keptRecord().time).toBeGreaterThan(first.time);
+  });
+
+  it("signs no release by the beginning of its id: which one begins so is the board's word", async () => {
+    hasTwo();
+    const words = ["rollback", FIRST.id.slice(0, 12), "--sign", join(dir, "release")];
+    expect(await rtkit(...words, "--json")).toBe(1);
+    expect(JSON.parse(printed)).toMatchObject({
+      targets: [{ code: "RTK_DEPLOY_RELEASE", hint: expect.stringContaining("by all 64 digits") }],
+    });
+    expect(await board.current()).toBe(SECOND.id);
   });
 
   it("rolls back with the key of the project that is here, and not without one", async () => {

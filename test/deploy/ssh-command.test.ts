@@ -32,5 +32,6 @@ it("a session reads no configuration and makes no connection of its own", () => 
   const config = sessionConfig("/x y/100%/s");
   expect(config).toMatch(/^Host board\n/);
   expect(config).toContain('ControlPath "/x y/100%%/s"\n');
+  expect(config).toContain("SetEnv LC_ALL=C.UTF-8\n");
   expect(config).toMatch(/ControlMaster no\n\s+ProxyCommand false\n\s+BatchMode yes\n/);
 });

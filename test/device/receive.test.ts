@@ -288,6 +288,27 @@ test("a file that is damaged on the board is asked for again, and then the relea
   expect(readFileSync(path(SECOND, "nodes/arm.pyz"), "utf8")).toBe("arm 1");
 });
 
+test("a release that is here, and of which a file is damaged, is taken once more", async () => {
+  await board.send(SECOND);
+  writeFileSync(path(SECOND, "nodes/imu.pyz"), "imu !");
+  const has = async (): Promise<string[]> => (await board.done(["blobs"])).split("\n");
+  expect((await receive(SECOND, stream(SECOND, await has()))).stderr).toContain(
+    "nodes/imu.pyz is damaged on this board",
+  );
+  expect(existsSync(path(SECOND, "SHA256SUMS"))).toBe(true);
+  await board.done(["receive", SECOND.id], stream(SECOND, await has()));
+  expect(readFileSync(path(SECOND, "nodes/imu.pyz"), "utf8")).toBe("imu 2");
+});
+
+test("nobody but root can hold the locks that all who deploy wait for", async () => {
+  await board.send(SECOND);
+  await board.done(["activate", SECOND.id, "--confirm-within", "30"]);
+  const run = board.opt("../../run");
+  const locks = readdirSync(run).filter((name) => name.endsWith(".lock"));
+  expect(locks.toSorted()).toEqual(["rtnodectl-receive.lock", "rtnodectl.lock"]);
+  for (const lock of locks) expect(mode(join(run, lock))).toBe("600");
+});
+
 describe("at the same time", () => {
   test("two that send wait for each other, and the second is told for whom", async () => {
     const third = release({ imu: "imu 3" });

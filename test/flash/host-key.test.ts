@@ -81,6 +81,16 @@ describe("rememberHostKey", () => {
     expect(await readFile(known, "utf8")).toBe(once);
   });
 
+  it("hashes names where the user's ssh does", async () => {
+    const { publicKey } = makeKeyPair();
+    config = await sshConfig("HashKnownHosts yes");
+    await remember(publicKey, NAMES);
+    await remember(publicKey, NAMES);
+    for (const name of NAMES) expect(await keysOf(name)).toEqual([publicKey]);
+    expect(await readFile(known, "utf8")).not.toMatch(/arm|10\.0/);
+    expect((await stat(known)).mode & 0o777).toBe(0o600);
+  });
+
   it("writes through a link, as dotfiles are kept", async () => {
     await mkdir(join(dir, "ssh"));
     await writeFile(join(dir, "mine"), "");
@@ -129,6 +139,11 @@ describe("rememberHostKey", () => {
 describe("parseSshSettings", () => {
   it("knows of users who keep no file", () => {
     expect(parseSshSettings("hostname arm\nport 22\nuserknownhostsfile none\n", "arm").file).toBeNull();
-    expect(parseSshSettings("userknownhostsfile /dev/null\n", "arm")).toEqual({ file: null, host: "arm", port: 22 });
+    expect(parseSshSettings("userknownhostsfile /dev/null\n", "arm")).toEqual({
+      file: null,
+      host: "arm",
+      port: 22,
+      hashed: false,
+    });
   });
 });

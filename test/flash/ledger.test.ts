@@ -65,6 +65,17 @@ describe("the ledger of an image", () => {
     );
   });
 
+  it("sums ranges up apart where the first is copied by another from the head's end on", () => {
+    const source = image();
+    const [head, behind] = [
+      { offset: 0, length: HEAD_BYTES, sha256: undefined },
+      { offset: 4 * 1024 ** 2, length: 1024 ** 2 },
+    ];
+    const ledger = new Ledger("x.img", [head, ...mapOf(source, [behind])], []);
+    pass(ledger, source, [head, behind]);
+    expect(ledger.written).toEqual(mapOf(source, [behind]));
+  });
+
   it("does without a block map", () => {
     const source = image();
     const ledger = new Ledger("x.img", [{ offset: 0, length: Infinity, sha256: undefined }], []);

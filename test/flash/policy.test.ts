@@ -153,6 +153,15 @@ describe("which disk may be written to", () => {
     expect(unmount).toEqual(["/mnt/x", "/mnt/x/boot", "/mnt/x/boot/more"]);
   });
 
+  it("is unmounted from where it is, also where that ends in a blank", () => {
+    const at = "/media/ada/data ";
+    const part = { name: "sda1", path: "/dev/sda1", type: "part", size: 2 ** 30, mountpoint: at, mountpoints: [at] };
+    const stick = { name: "sda", path: "/dev/sda", type: "disk", size: 2 ** 30, children: [part] };
+    const lsblk = JSON.stringify({ blockdevices: [stick] });
+    const [disk] = parseDisks({ lsblk, mountinfo: "", mmcTypes: {}, byId: {} });
+    expect(disk?.mounts.map((mount) => mount.at)).toEqual([at]);
+  });
+
   it("is as large as the image at least", () => {
     fc.assert(
       fc.property(disks, fc.integer({ min: 1, max: 4e12 }), (disk: Disk, imageBytes) => {

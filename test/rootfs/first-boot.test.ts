@@ -216,6 +216,17 @@ describe("settings written by hand", () => {
     expect(readlinkSync(join(root, "etc/localtime"))).toMatch(/Berlin$/);
   });
 
+  it("keep the host key that is good when another follows that is none", async () => {
+    await boot(`${byFlash(all)}ssh_host_key=AAAA\n`);
+    expect(get(HOST_KEY).replaceAll("\n", "")).toBe(hostKey.privateKey.replaceAll("\n", ""));
+    expect(get(`${HOST_KEY}.pub`)).toContain(hostKey.publicKey);
+  });
+
+  it("may have Wi-Fi's key in capitals", async () => {
+    await boot(byHand("wifi_ssid=workshop", "wifi_country=DE", `wifi_psk=${"0A".repeat(32)}`));
+    expect(get(SUPPLICANT)).toContain(`psk=${"0A".repeat(32)}\n`);
+  });
+
   it("may have Wi-Fi's pass-phrase in place of the key", async () => {
     await boot(byHand("wifi_ssid=workshop", "wifi_country=DE", 'wifi_passphrase=a "b" \\ $c'));
     expect(get(SUPPLICANT)).toContain('psk="a "b" \\ $c"\n');
