@@ -10,7 +10,10 @@ export const rollbackCommand: CommandMaker = (onEnd) =>
   withBoardOptions(withGlobalOptions(withProjectOption(new Command("rollback"))))
     .description("Make boards go back to the release that they had before, or to another one that they still have.")
     .argument("[target]", "a target of rtkit.yaml; left out with --host")
-    .argument("[release]", "the beginning of a release's id, as `rtkit status` shows it (default: the previous one)")
+    .argument(
+      "[release]",
+      "the beginning of a release's id, as `rtkit status` shows it, or all of it where a board takes only signed releases (default: the previous one)",
+    )
     .option("--sign <key>", SIGN_HELP)
     .action(async (first: string | undefined, second: string | undefined, options: SigningOptions) => {
       const [target, release] = options.host === undefined ? [first, second] : [undefined, first];

@@ -124,7 +124,7 @@ export async function copyFolder(step: StepContext, toolchain: Toolchain, path: 
     const dir = join(work, "tree");
     const note = join(work, "digest");
     await mkdir(dir, { recursive: true });
-    const known = await readFile(note, "utf8").catch(() => undefined);
+    const known = await readFile(note, "utf8").catch(() => "");
     // Whoever is interrupted from here on leaves a copy of which nothing is known.
     await rm(note, { force: true });
     step.progress("comparing the source with its copy");
@@ -135,8 +135,8 @@ export async function copyFolder(step: StepContext, toolchain: Toolchain, path: 
       ],
       signal: step.signal,
     });
-    const digest = stdout === "" && known !== undefined ? known : await digestOfTree(step, dir);
-    // In one piece: half a digest after a power cut would be one.
+    // A power cut may leave the note empty.
+    const digest = stdout === "" && known !== "" ? known : await digestOfTree(step, dir);
     await writeFile(`${note}.new`, digest);
     await rename(`${note}.new`, note);
     return { dir, digest };

@@ -90,3 +90,12 @@ describe("a configuration", () => {
     expect(() => requireStuck(found.slice(0, 1), (file) => file)).not.toThrow();
   });
 });
+
+test.each([
+  ["fatal", false],
+  ["high", true],
+] as const)("a module does as well as a driver that is built in, where it is %s: %s", (severity, accepted) => {
+  const text = `# severity: ${severity}\n# reason: the card\n# accept: m\nCONFIG_MMC_BLOCK=y`;
+  const kept = { name: "MMC_BLOCK", got: "m", reason: { kind: "unknown", near: [] } } as const;
+  expect(unstuckOptions(parseFragment(text, "board.config"), [kept])).toMatchObject([{ accepted }]);
+});
