@@ -1,7 +1,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { configure, requestText, requireStuck, unstuckOptions, type Unstuck } from "../../src/kernel/configure.ts";
+import {
+  configure,
+  requestText,
+  requireStuck,
+  unstuckOptions,
+  type Kept,
+  type Unstuck,
+} from "../../src/kernel/configure.ts";
 import { parseFragment } from "../../src/kernel/fragment.ts";
 import type { KernelTree } from "../../src/kernel/make.ts";
 import { scratchDir } from "../scratch.ts";
@@ -96,6 +103,6 @@ test.each([
   ["high", true],
 ] as const)("a module does as well as a driver that is built in, where it is %s: %s", (severity, accepted) => {
   const text = `# severity: ${severity}\n# reason: the card\n# accept: m\nCONFIG_MMC_BLOCK=y`;
-  const kept = { name: "MMC_BLOCK", got: "m", reason: { kind: "unknown", near: [] } } as const;
+  const kept: Kept = { name: "MMC_BLOCK", got: "m", reason: { kind: "unknown", near: [] } };
   expect(unstuckOptions(parseFragment(text, "board.config"), [kept])).toMatchObject([{ accepted }]);
 });
