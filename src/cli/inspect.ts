@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { imageFileSize } from "../image/disk-image.ts";
 import { inspectImage } from "../image/inspect.ts";
 import { renderInspection } from "../image/inspect-render.ts";
 import { runCommand, withGlobalOptions, type CommandMaker, type GlobalOptions } from "./session.ts";
@@ -12,6 +13,8 @@ export const inspectCommand: CommandMaker = (onEnd) =>
     .action(async (image: string, options: GlobalOptions) => {
       onEnd(
         await runCommand(options, async (context) => {
+          // Before tools are fetched for what is not there.
+          await imageFileSize(image);
           const inspection = await inspectImage(await readingTools(context), image);
           return { result: inspection, text: renderInspection(inspection) };
         }),

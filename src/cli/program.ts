@@ -1,4 +1,4 @@
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { RtkitError } from "../core/errors.ts";
 import { errorLine } from "../ui/ndjson.ts";
@@ -27,11 +27,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandMaker>>> = {
 /** Runs the command line (without `node` and script) and returns the exit status, see docs/cli.md. */
 export async function runCli(args: readonly string[]): Promise<number> {
   let status = 0;
+  const { leading, rest } = leadingOptions(args);
   const program = await makeProgram((ended) => {
     status = ended;
-  }, args[0]);
+  }, rest[0]);
+  const words = commandWords(program, rest);
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync([...words, ...leading, ...rest.slice(words.length)], { from: "user" });
     return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -57,9 +59,39 @@ export async function makeProgram(onEnd: (status: number) => void, asked?: strin
   const named = all.filter(([name]) => name === asked);
   for (const [, load] of named.length > 0 ? named : all) program.addCommand((await load())(onEnd));
   for (const command of allCommands(program)) {
+    if (command.commands.length === 0) takeGlobalOptions(command);
     command.exitOverride().showHelpAfterError("(add --help to see what can be said here)");
   }
   return program;
+}
+
+/** Options that every command takes, before its name too; only `--project` has a value. */
+const GLOBAL_OPTIONS = ["--project <dir>", "--json", "--verbose"];
+
+/** For scripts that always say them: a command to which one means nothing takes it all the same, and does not list it. */
+function takeGlobalOptions(command: Command): void {
+  for (const flags of GLOBAL_OPTIONS) {
+    const option = new Option(flags).hideHelp();
+    if (command.options.every(({ long }) => long !== option.long)) command.addOption(option);
+  }
+}
+
+/** Divides the command line before its command: commander looks for a command's options only behind it. */
+function leadingOptions(args: readonly string[]): { leading: readonly string[]; rest: readonly string[] } {
+  let at = 0;
+  for (let word = args[at]; word !== undefined && LEADING.test(word); word = args[at])
+    at += word === "--project" ? 2 : 1;
+  return { leading: args.slice(0, at), rest: args.slice(at) };
+}
+
+/** `--dry-run` too: a command that has none refuses it. */
+const LEADING = /^--(?:project(?:=.*)?|json|verbose|dry-run)$/s;
+
+/** The words that name a command: `build`, or `kernel check`. */
+function commandWords(program: Command, args: readonly string[]): readonly string[] {
+  const [word = "", ...rest] = args;
+  const command = program.commands.find((one) => one.name() === word);
+  return command === undefined ? [] : [word, ...commandWords(command, rest)];
 }
 
 /** A command and everything below it. */

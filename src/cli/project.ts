@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { LoadOptions } from "../config/load.ts";
 import type { Project } from "../config/model.ts";
 import type { Warning } from "../config/report.ts";
+import { usageError } from "../core/errors.ts";
 import { shellQuote } from "../core/exec.ts";
 import { rtkitRoot } from "../core/paths.ts";
 import { findProgram } from "../core/programs.ts";
@@ -25,6 +27,15 @@ export function commandFor(command: "build" | "flash" | "run", { dir, board }: P
 /** The image that the last build made; whether it is there is another question. */
 export function imageOf({ dir, name, board }: Project): string {
   return join(dir, "out", board.name, `${name}-${board.name}.img`);
+}
+
+/** Like {@link imageOf}. Throws RTK_NOT_BUILT when it is not there; `instead`: what else can be done, for the hint. */
+export function builtImage(project: Project, instead: string): string {
+  const path = imageOf(project);
+  if (existsSync(path)) return path;
+  throw usageError("RTK_NOT_BUILT", `${project.name} was not built for ${project.board.name} yet`, {
+    hint: `run: ${commandFor("build", project)}; or ${instead}`,
+  });
 }
 
 /** What commands that read the project file pass to loadProject. */

@@ -5,6 +5,10 @@ import { addressesFor, describeFailure, onBoards, shortId, withBoardOptions } fr
 import { projectSigners, recordTime, SIGN_HELP, signFor, type SigningOptions } from "./deploy/signing.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "./session.ts";
 
+interface RollbackCommandOptions extends SigningOptions {
+  readonly dryRun?: true;
+}
+
 /** `rtkit rollback` */
 export const rollbackCommand: CommandMaker = (onEnd) =>
   withBoardOptions(withGlobalOptions(withProjectOption(new Command("rollback"))))
@@ -15,7 +19,8 @@ export const rollbackCommand: CommandMaker = (onEnd) =>
       "the beginning of a release's id, as `rtkit status` shows it, or all of it where a board takes only signed releases (default: the previous one)",
     )
     .option("--sign <key>", SIGN_HELP)
-    .action(async (first: string | undefined, second: string | undefined, options: SigningOptions) => {
+    .option("--dry-run", "only say which release each board would go back to")
+    .action(async (first: string | undefined, second: string | undefined, options: RollbackCommandOptions) => {
       const [target, release] = options.host === undefined ? [first, second] : [undefined, first];
       onEnd(
         await runCommand(options, async (context) => {
@@ -26,10 +31,11 @@ export const rollbackCommand: CommandMaker = (onEnd) =>
           }
           const { rollBack } = await import("../deploy/rollback.ts");
           const addresses = await addressesFor(context, target === undefined ? [] : [target], options);
+          const dryRun = options.dryRun === true;
           const time = recordTime();
           const sign = signFor(options, async () => projectSigners(options), context.signal);
           const boards = await onBoards(context, addresses, options, async (board) =>
-            rollBack(board, { release, time, sign }),
+            rollBack(board, { release, time, sign, dryRun }),
           );
           return {
             result: {
@@ -45,7 +51,7 @@ export const rollbackCommand: CommandMaker = (onEnd) =>
               .map((board) =>
                 "error" in board
                   ? describeFailure(board.address, board.error)
-                  : `${formatAddress(board.address)}  ${shortId(board.value.release)} is active (before: ${shortId(board.value.previous)})`,
+                  : `${formatAddress(board.address)}  ${shortId(board.value.release)} ${dryRun ? "would be" : "is"} active (before: ${shortId(board.value.previous)})`,
               )
               .join("\n"),
             status: boards.some((board) => "error" in board) ? 1 : 0,

@@ -15,6 +15,8 @@ export interface RollbackOptions {
   readonly time: number;
   /** Called only for boards that take nothing unsigned. */
   readonly sign: Sign;
+  /** Change nothing, and say how the board would be. */
+  readonly dryRun: boolean;
 }
 
 /**
@@ -30,9 +32,15 @@ export async function rollBack(connection: Connection, options: RollbackOptions)
   const id = named ?? status.previous;
   // Back from a release that nobody confirmed the board goes by itself. Of what else is wrong it says its own words.
   const goesAnyway = status.pending !== null || id === null || id === status.release;
+  if (!goesAnyway && status.signed === true && named !== undefined && named !== release) {
+    throw notWhole(connection, named);
+  }
+  if (options.dryRun) {
+    if (id === null) throw nothingBefore(connection);
+    return { ...status, release: id, previous: status.release };
+  }
   let sealed: SealedRecord | undefined;
   if (!goesAnyway && status.signed !== undefined) {
-    if (status.signed && named !== undefined && named !== release) throw notWhole(connection, named);
     const record = await recordAnew(connection, id, options.time);
     const sign: Sign = status.signed ? options.sign : async () => null;
     sealed = await sealFor(connection.address, status, { record, sign });
@@ -52,6 +60,12 @@ function notWhole({ address }: Connection, id: string): RtkitError {
   const what = `${formatAddress(address)} takes only signed releases: which one is signed must not be the board's choice`;
   return new RtkitError("RTK_DEPLOY_RELEASE", what, {
     hint: `name it by all 64 digits, as you wrote them down when it was deployed; the board means ${id}`,
+  });
+}
+
+function nothingBefore({ address }: Connection): RtkitError {
+  return new RtkitError("RTK_DEPLOY_RELEASE", `${formatAddress(address)} had no release before this one`, {
+    hint: "name one: `rtkit status` shows those that it has",
   });
 }
 

@@ -73,19 +73,25 @@ export async function isDiskImage(path: string): Promise<boolean> {
   }
 }
 
-/** Reads an image's partition table. Throws RTK_NOT_AN_IMAGE when the file is missing or has none. */
-export async function openDiskImage(tools: Toolbox, path: string): Promise<DiskImage> {
+/** The size in bytes of a file that may be an image. Throws RTK_NOT_AN_IMAGE when it is missing or no file. */
+export async function imageFileSize(path: string): Promise<number> {
   const info = await stat(path).catch((error: unknown) => {
     throw notAnImage(path, errnoCode(error) === "ENOENT" ? "there is no such file" : "it cannot be read", error);
   });
   if (!info.isFile()) throw notAnImage(path, "it is no regular file");
+  return info.size;
+}
+
+/** Reads an image's partition table. Throws RTK_NOT_AN_IMAGE when the file has none, and as {@link imageFileSize}. */
+export async function openDiskImage(tools: Toolbox, path: string): Promise<DiskImage> {
+  const fileSize = await imageFileSize(path);
   const { partitiontable: table } = await readTable(tools, path);
   if (table.label !== "dos" && table.label !== "gpt") throw notAnImage(path, `its partition table is ${table.label}`);
   if (table.label === "dos" && table.partitions.some(({ type }) => type === PROTECTIVE)) {
     throw notAnImage(path, "its partition table is damaged, or it is cut off");
   }
   const end = Math.max(0, ...table.partitions.map(({ start, size }) => (start + size) * table.sectorsize));
-  if (end > info.size) throw notAnImage(path, `it is cut off: ${info.size} bytes of at least ${end}`);
+  if (end > fileSize) throw notAnImage(path, `it is cut off: ${fileSize} bytes of at least ${end}`);
   const partitions: ImagePartition[] = [];
   const file = await open(path, "r");
   try {
@@ -107,7 +113,7 @@ export async function openDiskImage(tools: Toolbox, path: string): Promise<DiskI
   } finally {
     await file.close();
   }
-  return { path, size: info.size, label: table.label, id: table.id, partitions };
+  return { path, size: fileSize, label: table.label, id: table.id, partitions };
 }
 
 /** The partition that firmware reads: the first FAT32. Throws RTK_NOT_AN_IMAGE when there is none. */

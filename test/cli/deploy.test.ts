@@ -183,7 +183,12 @@ describe("with boards", () => {
   it("rollback goes to the previous release, or to one by the beginning of its id; status shows them", async () => {
     const [first, second] = [releaseOf({ name: "imu" }), releaseOf({ name: "imu", version: "2" })];
     await deploy([board], first);
+    expect(await rtkit("rollback", "--dry-run", "--json")).toBe(1);
+    expect(JSON.parse(printed)).toMatchObject({ targets: [{ code: "RTK_DEPLOY_RELEASE" }] });
     await deploy([board], second);
+    expect(await rtkit("rollback", "--dry-run")).toBe(0);
+    expect(printed).toContain(`${first.id.slice(0, 12)} would be active (before: ${second.id.slice(0, 12)})`);
+    expect(await board.current()).toBe(second.id);
     expect(await rtkit("rollback", "--json")).toBe(0);
     expect(JSON.parse(printed)).toMatchObject({ targets: [{ ok: true, release: first.id, previous: second.id }] });
     expect(await board.current()).toBe(first.id);

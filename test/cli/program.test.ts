@@ -16,6 +16,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
+  vi.unstubAllEnvs();
   await rm(dir, { recursive: true });
 });
 
@@ -39,6 +40,17 @@ describe("the command line", () => {
     expect(lines()).toMatchObject([{ type: "error", code: "RTK_USAGE", message: expect.stringContaining("--bord") }]);
   });
 
+  it("takes global options before the command as well, and on commands that have no use for them", async () => {
+    expect(await runCli(["--json", "--project", dir, "--verbose", "boards"])).toBe(0);
+    expect(lines()).toMatchObject([{ type: "result", boards: expect.any(Array) }]);
+    printed = "";
+    expect(await runCli([`--project=${dir}`, "--json", "kernel", "check", "--board", "rpi4"])).toBe(2);
+    expect(lines()).toMatchObject([{ code: "RTK_CONFIG_NOT_FOUND" }]);
+    printed = "";
+    expect(await runCli(["--dry-run", "boards"])).toBe(2);
+    expect(complained).toContain("unknown option '--dry-run'");
+  });
+
   it("shows help and version with exit status 0", async () => {
     expect(await runCli(["--help"])).toBe(0);
     expect(printed).toContain("build");
@@ -55,6 +67,12 @@ describe("rtkit boards", () => {
     const [result] = lines() as { boards: { name: string }[] }[];
     expect(result?.boards.map(({ name }) => name)).toEqual(["qemu-arm64", "qemu-x86_64", "rpi4"]);
   });
+});
+
+it("rtkit inspect says that there is no such image before it fetches anything", async () => {
+  vi.stubEnv("RTKIT_CACHE", join(dir, "cache"));
+  expect(await runCli(["inspect", join(dir, "no.img"), "--json"])).toBe(2);
+  expect(lines()).toMatchObject([{ code: "RTK_NOT_AN_IMAGE", message: expect.stringContaining("no such file") }]);
 });
 
 it("rtkit init prints a next command that can be pasted, whatever the folder is called", async () => {
@@ -98,7 +116,9 @@ describe("rtkit kernel check", () => {
     expect(lines()).toMatchObject([
       {
         code: "RTK_NOT_BUILT",
-        hint: expect.stringMatching(`^run: .*rtkit build --project .*${basename(dir)} --board rpi4$`),
+        hint: expect.stringMatching(
+          `^run: .*rtkit build --project .*${basename(dir)} --board rpi4; or name what is to be checked$`,
+        ),
       },
     ]);
   });

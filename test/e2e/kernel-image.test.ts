@@ -40,12 +40,16 @@ it("loads its modules, and has the configuration it was made with", async () => 
   expect(await board.ask("zcat /proc/config.gz | cmp - /boot/config-$(uname -r)")).toBe("");
 });
 
-it.each(["image", "board"])("rtkit kernel check finds nothing fatal on the %s", async (what) => {
-  const subject = what === "image" ? [built.image.path] : ["--host", "board", "--ssh-config", board.sshConfig];
+it.each(["image", "last build", "board"])("rtkit kernel check finds nothing fatal on the %s", async (what) => {
+  const subjects: Record<string, readonly string[]> = {
+    image: [built.image.path],
+    "last build": [],
+    board: ["--host", "board", "--ssh-config", board.sshConfig],
+  };
   const { options } = await rtkitResult<{ options: { severity: string; verdict: string }[] }>([
     "kernel",
     "check",
-    ...subject,
+    ...(subjects[what] ?? []),
     "--project",
     dir,
   ]);

@@ -27,7 +27,11 @@ export const DEFAULT_CONCURRENCY = 10;
 /** Adds `--host`, `--accept-new` and `--ssh-config`. */
 export function withBoardOptions(command: Command): Command {
   return command
-    .option("--host <address>", "a board that is no target: [user@]host[:port]; may be said several times", collect)
+    .option(
+      "--host <address>",
+      "a board that is no target: [user@]host[:port]; once for each, where several can be meant",
+      collect,
+    )
     .option("--accept-new", "take the host key of a board that is not in known_hosts yet; a changed one is refused")
     .option("--ssh-config <file>", "ssh's configuration, in place of ~/.ssh/config");
 }

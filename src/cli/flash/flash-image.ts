@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { RtkitError, usageError } from "../../core/errors.ts";
 import { formatMs, formatSize } from "../../core/units.ts";
 import { chooseDisks, type ChosenDisk } from "../../flash/choose.ts";
@@ -13,7 +12,7 @@ import { SETTINGS_HEAD_BYTES } from "../../flash/settings-patch.ts";
 import { unmountAll } from "../../flash/unmount.ts";
 import type { Context } from "../../pipeline/step.ts";
 import { askOnTerminal } from "../ask.ts";
-import { commandFor, imageOf, loadOptions, warn } from "../project.ts";
+import { builtImage, loadOptions, warn } from "../project.ts";
 import type { CommandResult, GlobalOptions } from "../session.ts";
 import { prepareFirstBoot, type FirstBoot } from "./first-boot.ts";
 import type { FirstBootOptions } from "./first-boot-options.ts";
@@ -116,11 +115,7 @@ async function lastBuild(context: Context, options: FlashCommandOptions): Promis
   const { loadProject } = await import("../../config/load.ts");
   const { project, warnings } = await loadProject(loadOptions(options));
   warn(context, warnings);
-  const path = imageOf(project);
-  if (existsSync(path)) return path;
-  throw usageError("RTK_NOT_BUILT", `${project.name} was not built for ${project.board.name} yet`, {
-    hint: `run: ${commandFor("build", project)}; or name an image`,
-  });
+  return builtImage(project, "name an image");
 }
 
 /** What is known of an image before it is read; a checksum on the command line counts before all. */

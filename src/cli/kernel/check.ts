@@ -1,21 +1,18 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { Command } from "commander";
 import { loadBoard } from "../../config/boards.ts";
 import { loadProject } from "../../config/load.ts";
 import type { Board, Project } from "../../config/model.ts";
-import { errnoCode, RtkitError, usageError } from "../../core/errors.ts";
+import { RtkitError } from "../../core/errors.ts";
 import { isDiskImage } from "../../image/disk-image.ts";
 import { imageKernelFacts } from "../../image/inspect-kernel.ts";
-import { parseManifest } from "../../image/manifest.ts";
 import { checkKernel, isFatal, type OptionVerdict } from "../../kernel/check.ts";
 import type { WantedOption } from "../../kernel/fragment.ts";
 import { decodeKernelConfig, loadFragments, readKernelConfig } from "../../kernel/load.ts";
 import { renderKernelTable, summarizeKernel } from "../../kernel/table.ts";
 import type { Context } from "../../pipeline/step.ts";
 import { addressesFor, oneBoard, sshSettings, withBoardOptions, type BoardOptions } from "../deploy/boards.ts";
-import { commandFor, loadOptions } from "../project.ts";
+import { builtImage, loadOptions } from "../project.ts";
 import { runCommand, withGlobalOptions, withProjectOption, type CommandMaker } from "../session.ts";
 import { readingTools } from "../tools.ts";
 
@@ -31,7 +28,7 @@ export const checkCommand: CommandMaker = (onEnd) =>
     )
     .argument(
       "[subject]",
-      "a configuration (/boot/config-…, /proc/config.gz, a defconfig), a kernel with IKCONFIG, an image, or a target of rtkit.yaml; without it the project's last build",
+      "a configuration (/boot/config-…, /proc/config.gz, a defconfig), a kernel with IKCONFIG, an image, or a target of rtkit.yaml; without it the image of the project's last build",
     )
     .option("--board <board>", "check for this board in place of the project file's")
     .action(async (subject: string | undefined, options: CheckOptions) => {
@@ -52,16 +49,18 @@ async function check(
   subject: string | undefined,
   options: CheckOptions,
 ): Promise<readonly OptionVerdict[]> {
-  if (subject === undefined && options.host === undefined) return lastBuild(options);
   const wanted = await wantedOf(options);
-  if (subject === undefined || !isPath(subject)) return checkTarget(context, subject, wanted, options);
-  if (!existsSync(subject) || !(await isDiskImage(subject))) {
+  if (options.host !== undefined || (subject !== undefined && !isPath(subject))) {
+    return checkTarget(context, subject, wanted, options);
+  }
+  const file = subject ?? (await lastBuild(options));
+  if (!existsSync(file) || !(await isDiskImage(file))) {
     // A configuration alone says nothing about what an image makes up for at run time.
-    const { options: config, named } = await readKernelConfig(subject);
+    const { options: config, named } = await readKernelConfig(file);
     return checkKernel(config, wanted, { sysctls: {}, cmdline: [], units: [] }, named);
   }
-  const { config, ...settings } = await imageKernelFacts(await readingTools(context), subject);
-  return checkKernel(decodeKernelConfig(Buffer.from(config), subject).options, wanted, settings);
+  const { config, ...settings } = await imageKernelFacts(await readingTools(context), file);
+  return checkKernel(decodeKernelConfig(Buffer.from(config), file).options, wanted, settings);
 }
 
 async function wantedOf(options: CheckOptions): Promise<readonly WantedOption[]> {
@@ -80,6 +79,11 @@ async function projectOrBoard(
     if (!isAway || options.board === undefined || options.project !== undefined) throw error;
     return { board: await loadBoard(options.board), kernel: { fragments: [] } };
   }
+}
+
+async function lastBuild(options: CheckOptions): Promise<string> {
+  const { project } = await loadProject(loadOptions(options));
+  return builtImage(project, "name what is to be checked");
 }
 
 async function checkTarget(
@@ -109,17 +113,4 @@ async function checkTarget(
 /** Whether a file is meant, not a target, whose name has neither of these: a mistyped path is told as one. */
 function isPath(subject: string): boolean {
   return existsSync(subject) || /[/.]/.test(subject);
-}
-
-async function lastBuild(options: CheckOptions): Promise<readonly OptionVerdict[]> {
-  const { project } = await loadProject(loadOptions(options));
-  const file = join(project.dir, "out", project.board.name, "manifest.json");
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    if (errnoCode(error) !== "ENOENT") throw error;
-    throw usageError("RTK_NOT_BUILT", `${project.name} was not built for ${project.board.name} yet`, {
-      hint: `run: ${commandFor("build", project)}`,
-      cause: error,
-    });
-  });
-  return parseManifest(text).kernel.options;
 }
