@@ -6,9 +6,10 @@ const POLICIES = ["other", "batch", "idle", "fifo", "rr", "deadline"] as const;
 
 /**
  * Groups a node may ask for: those that own device nodes on Debian (systemd's udev rules, raspi-firmware's rules). A
- * list, so that a project cannot put a node into sudo, disk or shadow.
+ * list, so that a project cannot put a node into sudo, disk or shadow. Boards grant the same ones, in
+ * overlays/rtnode/rootfs/usr/lib/rtnode/groups.
  */
-const DEVICE_GROUPS = ["gpio", "i2c", "spi", "dialout", "video", "input", "plugdev", "audio"] as const;
+export const DEVICE_GROUPS = ["gpio", "i2c", "spi", "dialout", "video", "input", "plugdev", "audio"] as const;
 
 /** Names of environment variables by POSIX.1-2024, XBD 8.1, lower case included. */
 export const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -39,7 +40,7 @@ const schedule = z
       )
       .optional()
       .describe(
-        "CPUs the node may run on, numbered from 0. Those of real-time nodes are isolated from everything else on the kernel's command line; CPU 0 never is. Default: all that are not isolated.",
+        "CPUs the node may run on, numbered from 0. Those of real-time nodes are isolated from everything else on the kernel's command line; they cannot have CPU 0. Default: all that are not isolated.",
       ),
     runtime: duration
       .optional()

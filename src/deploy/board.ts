@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RtkitError } from "../core/errors.ts";
 import { formatSize } from "../core/units.ts";
 import { formatAddress } from "./address.ts";
-import { SETTLE_MS, watchHealth } from "./health.ts";
+import { notIsolated, SETTLE_MS, watchHealth } from "./health.ts";
 import type { Release } from "./release.ts";
 import { sendAndActivate, type Answer } from "./exchange.ts";
 import { graceAfter, takeBack } from "./interrupted.ts";
@@ -31,7 +31,7 @@ export interface DeployOptions {
   readonly withLog?: boolean | undefined;
   /** Hears how far it is, in a few words. */
   readonly progress: (text: string) => void;
-  /** Hears what a board does that was left in the middle. */
+  /** Hears what a board does that was left in the middle, and what else somebody should know of it. */
   readonly warn: (text: string) => void;
   /** Interrupts the deploy: a board that is on the new release is told to go back first. */
   readonly signal: AbortSignal;
@@ -205,6 +205,8 @@ async function prove(connection: Connection, release: Release, options: DeployOp
     if (verdict.state === "healthy") {
       const log = options.withLog === false ? [] : recentLines(connection, Math.ceil((now - started) / 1000));
       const [lines] = await Promise.all([log, confirmOnce(connection, release.id)]);
+      const doubt = notIsolated(release.nodes, status.kernel.isolatedCpus);
+      if (doubt !== undefined) options.warn(`${formatAddress(connection.address)}: ${doubt}`);
       return readable(connection, options, lines);
     }
     if (verdict.state === "failed") throw await unhealthy(connection, options, verdict.why, verdict.node);

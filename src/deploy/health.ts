@@ -1,3 +1,4 @@
+import { parseCpuList } from "../audit/cpu-list.ts";
 import { formatCpuList } from "../core/units.ts";
 import type { ReleaseNode } from "./release.ts";
 import type { BoardStatus, NodeStatus } from "./rtnodectl.ts";
@@ -64,6 +65,21 @@ function judgeNode(wanted: ReleaseNode, node: NodeStatus, fewestRestarts: number
   // Without CPUs of its own it has those that are left over.
   if (list !== "" && node.cpus !== list) return waiting(wanted, differs("cpus", node.cpus, list));
   return { state: "healthy" };
+}
+
+/**
+ * CPUs that real-time nodes ask for and the board does not isolate, in words: the kernel's command line is part of the image,
+ * which a deploy does not change. Undefined when there are none, or the board does not say.
+ */
+export function notIsolated(nodes: readonly ReleaseNode[], isolated: string | null | undefined): string | undefined {
+  if (isolated === null || isolated === undefined) return undefined;
+  const has = new Set(parseCpuList(isolated));
+  const missing = nodes.flatMap(({ name, schedule: { policy, cpus } }) => {
+    const others = policy === "fifo" || policy === "rr" ? cpus.filter((cpu) => !has.has(cpu)) : [];
+    return others.length === 0 ? [] : [`${formatCpuList(others)} (${name})`];
+  });
+  if (missing.length === 0) return undefined;
+  return `CPUs that real-time nodes ask for are not isolated there: ${missing.join(", ")}; build and flash the image, or add isolcpus= to its kernel's command line`;
 }
 
 function waiting({ name }: ReleaseNode, what: string): Verdict {

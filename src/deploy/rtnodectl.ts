@@ -59,7 +59,12 @@ const Status = z.looseObject({
   signed: z.boolean().optional(),
   /** The time of the newest signed record that it ever accepted; 0 for none, null when it cannot say. */
   newestRecord: BoardTime.nullish(),
-  kernel: z.object({ version: shown, realtime: z.boolean() }),
+  kernel: z.object({
+    version: shown,
+    realtime: z.boolean(),
+    /** A CPU list, empty for none; null for what the kernel does not say, absent where rtnodectl is older than this. */
+    isolatedCpus: z.string().nullish().catch(null),
+  }),
   /** What uname(1) calls the processor: `aarch64`, `x86_64`. From here on older boards say nothing, others perhaps null. */
   architecture: z.string().nullish().catch(null),
   /** The model that the board has of its maker: `Raspberry Pi 4 Model B Rev 1.4`. */
@@ -261,8 +266,9 @@ async function journal(connection: Connection, words: string): Promise<string[]>
     .filter((line) => line !== "");
 }
 
+/** --all: without it a line with a control character, or a byte that is not UTF-8, is shown as `[48K blob data]`. */
 function journalCommand(words: string): string {
-  return `journalctl --quiet --no-pager ${words}`;
+  return `journalctl --quiet --no-pager --all ${words}`;
 }
 
 /**

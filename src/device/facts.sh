@@ -29,7 +29,13 @@ put_kernel() {
     esac
     printf '"kernel":{"version":'
     json_string "${kernel%% *}"
-    printf ',"realtime":%s},"architecture":' "$realtime"
+    isolated=null
+    file=$root/sys/devices/system/cpu/isolated
+    if [ -r "$file" ]; then
+        read_value "$file"
+        isolated=$(json_string "$value")
+    fi
+    printf ',"realtime":%s,"isolatedCpus":%s},"architecture":' "$realtime" "$isolated"
     json_string "${kernel##* }"
 }
 

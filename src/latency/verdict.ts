@@ -34,7 +34,9 @@ export interface Verdict {
 
 /** Judges a run by the limits that it holds. */
 export function judge(run: LatencyRun): Verdict {
-  const judgements = run.nodes.flatMap((node) => node.expect.map((expectation) => judgeLimit(node, expectation)));
+  const judgements = run.nodes.flatMap((node) =>
+    node.expect.map((expectation) => doubted(judgeLimit(node, expectation), standstill(node, run.seconds))),
+  );
   const doubts = doubtsOf(run);
   const state = worst(judgements);
   const foreign = notTheBoards(run);
@@ -115,6 +117,27 @@ function judgeLimit(node: NodeRun, { limit, allowed }: Expectation): Judgement {
   return judged(...judgeTime(of === "step" ? loop.step : loop.wakeup, SHARES[which], allowed));
 }
 
+/** What was met by a loop that stood still was met by nothing. */
+function doubted(judgement: Judgement, still: string | undefined): Judgement {
+  if (still === undefined || judgement.state !== "met") return judgement;
+  return { ...judgement, state: "unproven", words: still };
+}
+
+/** Looks are a second apart, and the first and the last are within the run. */
+const UNSEEN_S = 3;
+
+/** The share of its steps that a loop which goes on may have left out without an overrun: a clock that differs. */
+const SPARE = 0.1;
+
+/** That a loop with a period did not go on until the end, in a sentence: what is not done is not counted as late. */
+function standstill({ name, loop }: NodeRun, seconds: number): string | undefined {
+  if (loop === null || loop.periodUs === null) return undefined;
+  const { cycles, overruns } = loop.counts;
+  const due = ((seconds - UNSEEN_S) * 1e6) / loop.periodUs;
+  if (cycles + overruns >= due * (1 - SPARE)) return undefined;
+  return `${name} stood still: ${formatCount(cycles)} steps in ${Math.round(seconds)} s, one every ${formatTime(loop.periodUs)} was due`;
+}
+
 function judgeTime(times: Histogram, share: Percentile | undefined, allowed: number): [number | null, State, string] {
   const all = countOf(times);
   if (all === 0) return [null, "unproven", "no step was measured"];
@@ -187,5 +210,9 @@ function doubtsOf(run: LatencyRun): string[] {
         ({ name, restarts }) =>
           `${name} ended and was started again${restarts > 1 ? ` ${restarts} times` : ""}: only what came before is counted.`,
       ),
+    ...nodes
+      .filter(({ restarts }) => restarts === 0)
+      .flatMap((node) => standstill(node, seconds) ?? [])
+      .map((still) => `${still}.`),
   ];
 }

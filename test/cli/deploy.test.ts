@@ -212,12 +212,12 @@ describe("with boards", () => {
     expect(await rtkit("logs", "imu", "--since", "2min")).toBe(0);
     expect(printed).toBe("imu[101]: says ?[31mhello\n");
     expect(board.commands()).toEqual([
-      "journalctl --quiet --no-pager --output=short-precise --since=-120s --unit=rtnode@imu.service",
+      "journalctl --quiet --no-pager --all --output=short-precise --since=-120s --unit=rtnode@imu.service",
     ]);
     expect(await rtkit("logs", "--json")).toBe(0);
     expect(JSON.parse(printed.split("\n")[0] ?? "")).toMatchObject({ type: "log", line: "imu[101]: says ?[31mhello" });
     expect(board.commands()).toEqual([
-      "journalctl --quiet --no-pager --output=short-precise _SYSTEMD_SLICE=system-rtnode.slice",
+      "journalctl --quiet --no-pager --all --output=short-precise _SYSTEMD_SLICE=system-rtnode.slice",
     ]);
     expect(await rtkit("logs", "imu; reboot")).toBe(2);
     expect(printed).toContain("RTK_DEPLOY_NODE");

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { boardJsonSchema, projectJsonSchema } from "../../src/config/json-schema.ts";
 import type { JsonSchema } from "../../src/config/json-schema.ts";
 import { loadProject } from "../../src/config/load.ts";
+import { DEVICE_GROUPS } from "../../src/config/project-schema.ts";
 import { configurationReference, EXAMPLE } from "../../src/config/reference.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { kernelOptionsReference } from "../../src/kernel/reference.ts";
@@ -17,6 +18,11 @@ it.each([
   ["kernel-options.md", kernelOptionsReference],
 ])("docs/%s is what `npm run generate` writes", async (file, generate) => {
   expect(await readFile(join(rtkitRoot, "docs", file), "utf8")).toBe(await generate());
+});
+
+it("a board grants the groups that the project file knows", async () => {
+  const granted = await readFile(join(rtkitRoot, "overlays/rtnode/rootfs/usr/lib/rtnode/groups"), "utf8");
+  expect(granted.split("\n").filter((line) => line !== "")).toEqual(DEVICE_GROUPS.toSorted());
 });
 
 function withoutDescription(schema: JsonSchema, path: string): string[] {

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
 import { DeployFailure, deployRelease, type Deployed } from "../../src/deploy/board.ts";
@@ -26,9 +26,9 @@ async function withBoard<T>(work: (connection: Connection) => Promise<T>): Promi
   }
 }
 
-async function deploy(release: Release, timeoutSeconds = 20): Promise<Deployed> {
+async function deploy(release: Release, timeoutSeconds = 20, warn = (_: string): void => undefined): Promise<Deployed> {
   return withBoard((connection) =>
-    deployRelease(connection, release, { timeoutSeconds, progress: () => undefined, warn: () => undefined, signal }),
+    deployRelease(connection, release, { timeoutSeconds, progress: () => undefined, warn, signal }),
   );
 }
 
@@ -192,4 +192,18 @@ it.each([
 ])("a board that is none, or another one, is named: %s", async (code, script) => {
   board.before(script);
   await expect(deploy(releaseOf({ name: "imu" }))).rejects.toMatchObject({ error: { code } });
+});
+
+it("warns of CPUs that a real-time node asks for and the board's kernel does not keep free: that is the image's part", async () => {
+  const folder = join(board.root, "sys/devices/system/cpu");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "isolated"), "1-2\n");
+  const warnings: string[] = [];
+  await deploy(releaseOf({ name: "imu" }), 20, (text) => warnings.push(text));
+  expect(warnings).toEqual([
+    expect.stringMatching(/^127\.0\.0\.1:\d+: CPUs .* not isolated there: 3 \(imu\); build and/),
+  ]);
+  writeFileSync(join(folder, "isolated"), "2-3\n");
+  await deploy(releaseOf({ name: "imu", version: "2" }), 20, (text) => warnings.push(text));
+  expect(warnings).toHaveLength(1);
 });

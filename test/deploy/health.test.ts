@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { watchHealth, type Verdict } from "../../src/deploy/health.ts";
+import { notIsolated, watchHealth, type Verdict } from "../../src/deploy/health.ts";
 import type { BoardStatus, NodeStatus } from "../../src/deploy/rtnodectl.ts";
 import { releaseOf } from "./releases.ts";
 
@@ -100,4 +100,12 @@ it("asks for no CPUs of a node that has none of its own", () => {
   const here = status({ cpus: "0-2" });
   watch(here, 0);
   expect(watch(here, 1000)).toEqual({ state: "healthy" });
+});
+
+it("CPUs that are not isolated are named with the nodes that ask for them, where the board says which are", () => {
+  expect(notIsolated(release.nodes, "")).toContain("not isolated there: 3 (imu), 3 (arm)");
+  expect(notIsolated(release.nodes, "0-2")).toContain("3 (imu)");
+  expect(notIsolated(release.nodes, "2,3")).toBeUndefined();
+  expect(notIsolated(release.nodes, null)).toBeUndefined();
+  expect(notIsolated(release.nodes, undefined)).toBeUndefined();
 });

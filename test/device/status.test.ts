@@ -61,7 +61,7 @@ describe("status", () => {
         signed: false,
         newestRecord: 0,
         wentBack: null,
-        kernel: { version: "6.12.0-rt", realtime: true },
+        kernel: { version: "6.12.0-rt", realtime: true, isolatedCpus: null },
         architecture: "x86_64",
         board: null,
         uptimeSeconds: null,
@@ -146,9 +146,11 @@ describe("status", () => {
     expect(first.kernel.realtime).toBe(false);
     expect(first.nodes).toEqual([{ name: "imu", state: "failed", ...nothing }]);
     writeFileSync(join(boardRoot(), "sys/kernel/realtime"), "1\n");
+    mkdirSync(join(boardRoot(), "sys/devices/system/cpu"), { recursive: true });
+    writeFileSync(join(boardRoot(), "sys/devices/system/cpu/isolated"), "2-3\n");
     rmSync(join(boardRoot(), "opt/rtnode/current"));
     const second = JSON.parse((await rtnodectl("status", "--json")).stdout);
-    expect(second).toMatchObject({ release: null, kernel: { realtime: true }, nodes: [] });
+    expect(second).toMatchObject({ release: null, kernel: { realtime: true, isolatedCpus: "2-3" }, nodes: [] });
   });
 });
 

@@ -33,6 +33,12 @@ function fullRun(): LatencyRun {
   });
 }
 
+it("of a day and a half on sixteen CPUs is made like that of a minute", () => {
+  const cpus = Array.from({ length: 16 }, (_, cpu) => ({ cpu, maxSoFar: 20 + cpu }));
+  const run = latencyRun({ timeline: Array.from({ length: 130_000 }, (_, at) => second(at, { cpus })) });
+  expect(reportHtml(run, judge(run), undefined)).toContain("cyclictest 35 µs");
+});
+
 const VIEWS = [1200, 400].flatMap((width) => (["light", "dark"] as const).map((scheme) => ({ width, scheme })));
 
 const brightness = (what: string): string =>

@@ -63,6 +63,19 @@ describe("a limit", () => {
     expect(unshown(expecting("wakeup_max", 9, { wakeup: times() }))).toBe("no step was measured");
     expect(unshown(expecting("overruns", 0, { restarts: 1 }))).toContain("was started again");
   });
+
+  it.each<Expectation["limit"]>(["overruns", "wakeup_max", "step_p99", "faults"])(
+    "on %s is not shown to be met by a loop that stood still: what is not done is not late",
+    (limit) => {
+      const hung = { cycles: 1000, overruns: 0 };
+      expect(unshown(expecting(limit, 100, { counts: hung }))).toBe(
+        "imu stood still: 1,000 steps in 60 s, one every 1 ms was due",
+      );
+      expect(judged(expecting("wakeup_max", 30, { counts: hung })).state).toBe("missed");
+      // Steps that were left out are counted as overruns: that loop went on.
+      expect(judged(expecting("faults", 0, { counts: { cycles: 30_000, overruns: 29_000 } })).state).toBe("met");
+    },
+  );
 });
 
 describe("the verdict", () => {
@@ -126,6 +139,11 @@ describe("the verdict", () => {
       "a node that was started again",
       latencyRun({ nodes: [nodeRun("imu", { restarts: 2 })] }),
       "imu ended and was started again 2 times",
+    ],
+    [
+      "a node without limits that stood still",
+      latencyRun({ nodes: [nodeRun("imu", { counts: { cycles: 20_000 } })] }),
+      "imu stood still: 20,000 steps in 60 s",
     ],
   ])("of %s says so", (_, run, doubt) => {
     expect(judge(run).doubts).toEqual([expect.stringContaining(doubt)]);

@@ -30,20 +30,21 @@ export interface Measured {
 export async function writeRun(parent: string, { run, verdict, comparison, cyclictest }: Measured): Promise<RunFiles> {
   const folder = join(parent, folderName(run));
   await mkdir(folder, { recursive: true });
+  // First: what took a night to measure is there whatever becomes of its picture.
+  const numbers = { run: join(folder, "run.json"), cyclictest: join(folder, "cyclictest.json") };
+  await writeFile(numbers.run, formatRun(run));
+  await writeFile(numbers.cyclictest, cyclictest);
   const svg = figureSvg(run, verdict, comparison?.earlier);
   const png = await renderPng(svg);
   const files = {
     report: join(folder, "report.html"),
     svg: join(folder, "latency.svg"),
     png: png === undefined ? null : join(folder, "latency.png"),
-    run: join(folder, "run.json"),
-    cyclictest: join(folder, "cyclictest.json"),
+    ...numbers,
   };
   await writeFile(files.report, reportHtml(run, verdict, comparison));
   await writeFile(files.svg, svg);
   if (png !== undefined && files.png !== null) await writeFile(files.png, png);
-  await writeFile(files.run, formatRun(run));
-  await writeFile(files.cyclictest, cyclictest);
   return files;
 }
 

@@ -59,13 +59,10 @@ export function drawTimeline(outer: Box, run: LatencyRun): string {
 
 function describe({ timeline, nodes }: LatencyRun): string {
   const longest = (name: string): number =>
-    Math.max(
-      0,
-      ...timeline.flatMap((second) =>
-        second.nodes.filter((node) => node.name === name).map((node) => node.wakeupMax ?? 0),
-      ),
-    );
-  const seen = Math.max(0, ...timeline.flatMap(({ cpus }) => cpus.map(({ maxSoFar }) => maxSoFar)));
+    longestOf(
+      timeline.flatMap((second) => second.nodes.filter((node) => node.name === name).map((node) => node.wakeupMax)),
+    ) ?? 0;
+  const seen = longestOf(timeline.flatMap(({ cpus }) => cpus.map(({ maxSoFar }) => maxSoFar))) ?? 0;
   const each = nodes.filter(({ loop }) => loop !== null).map(({ name }) => `${name} ${formatTime(longest(name))}`);
   return `Longest wake-ups: ${[`cyclictest ${formatTime(seen)}`, ...each].join(", ")}. The table after it has the figures.`;
 }
@@ -89,9 +86,12 @@ function columnsOf(timeline: readonly Second[], nodes: readonly string[]): Colum
   });
 }
 
+/** One by one: a night's times are more than a call takes arguments. */
 function longestOf(times: readonly (number | null)[]): number | null {
-  const known = times.filter((time) => time !== null);
-  return known.length === 0 ? null : Math.max(...known);
+  return times.reduce<number | null>(
+    (most, time) => (most === null || (time !== null && time > most) ? time : most),
+    null,
+  );
 }
 
 /** Where the board was held back, or the load did not run. */
