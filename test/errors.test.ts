@@ -18,7 +18,9 @@ it("every error code of the source is documented and tested, and no other is doc
   const inSource = await codesBelow("src", [".ts", ".py"]);
   const inTests = await codesBelow("test", [".ts", ".expected", ".json"]);
   const docs = await readFile(join(rtkitRoot, "docs", "errors.md"), "utf8");
-  const inDocs = new Set([...docs.matchAll(/^\| `(RTK_[A-Z0-9_]+)`/gm)].map((match) => match[1] ?? ""));
+  const rows = [...docs.matchAll(/^\| `(RTK_[A-Z0-9_]+)`/gm)].map((match) => match[1] ?? "");
+  const inDocs = new Set(rows);
+  expect(rows.filter((code, index) => rows.indexOf(code) !== index)).toEqual([]);
   expect([...inSource].filter((code) => !inDocs.has(code))).toEqual([]);
   expect([...inDocs].filter((code) => !inSource.has(code))).toEqual([]);
   expect([...inSource].filter((code) => !inTests.has(code))).toEqual([]);

@@ -33,6 +33,14 @@ export function compatibleOf(bytes: Uint8Array): string[] | undefined {
   return undefined;
 }
 
+/** Where a tree says what `dtparam=` changes in it (Raspberry Pi documentation, device-tree.adoc, "Board-specific labels and parameters"). */
+const PARAMETERS = Buffer.from("\0\0\0\x01__overrides__\0", "latin1");
+
+/** Whether a flattened device tree has parameters: mainline's, which Debian has, have none. */
+export function hasParameters(tree: Uint8Array): boolean {
+  return Buffer.from(tree.buffer, tree.byteOffset, tree.byteLength).includes(PARAMETERS);
+}
+
 function align4(value: number): number {
   return Math.ceil(value / 4) * 4;
 }

@@ -4,7 +4,7 @@ import type { Firmware } from "../../config/model.ts";
 import type { RtkitError } from "../../core/errors.ts";
 import { breach, checkCmdline, checkRootAccess } from "./checks.ts";
 import { configValue, parseConfigTxt, type ConfigSetting } from "./config-txt.ts";
-import { compatibleOf } from "./device-tree.ts";
+import { compatibleOf, hasParameters } from "./device-tree.ts";
 import type { BootContents, BootInput } from "./family.ts";
 import { hasInitramfs } from "./package-file.ts";
 
@@ -50,6 +50,7 @@ export function checkRaspberryPi(
     ...checkTable(input),
     ...checkConfigLines(text),
     ...checkNamedFiles(settings, files),
+    ...checkParameters(settings, files, firmware.deviceTrees),
     ...checkBlobs(files, firmware.deviceTrees),
     ...checkKernel(configValue(settings, "kernel") ?? "kernel8.img", files, settings),
     ...checkRootAccess(contents, initramfsOf(settings, input), input),
@@ -105,6 +106,26 @@ function checkNamedFiles(settings: readonly ConfigSetting[], files: BootContents
   return named
     .filter(({ file }) => !files.has(file))
     .map(({ line, file }) => breach(`${CONFIG}:${line}`, `${file} is missing`, "name a file of the boot partition"));
+}
+
+/** The firmware says nothing of a parameter that it does not find. After a dtoverlay they are that overlay's. */
+function checkParameters(
+  settings: readonly ConfigSetting[],
+  files: BootContents["files"],
+  deviceTrees: readonly string[],
+): RtkitError[] {
+  const trees = deviceTrees.flatMap((tree) => files.get(posix.basename(tree)) ?? []);
+  if (trees.some(hasParameters)) return [];
+  let ofTree = true;
+  return settings.flatMap(({ key, value, line }) => {
+    if (key === "dtoverlay") ofTree = value === "";
+    if (key !== "dtparam" || value === "" || !ofTree) return [];
+    return breach(
+      `${CONFIG}:${line}`,
+      `dtparam=${value} changes nothing: the kernel's device trees have no parameters`,
+      "use an overlay (dtoverlay=); those that there are lie in overlays/ of the boot partition",
+    );
+  });
 }
 
 function checkBlobs(files: BootContents["files"], deviceTrees: readonly string[]): RtkitError[] {

@@ -63,9 +63,11 @@ export function arm64Image(): Buffer {
 }
 
 /** A flattened device tree whose root has one property. */
-export function deviceTree(compatible: readonly string[]): Buffer {
+export function deviceTree(compatible: readonly string[], children: readonly string[] = []): Buffer {
   const value = Buffer.from(`${compatible.join("\0")}\0`);
-  const structure = Buffer.concat([words(1), words(0), words(3, value.length, 0), pad4(value), words(2), words(9)]);
+  const nodes = children.map((name) => Buffer.concat([words(1), pad4(Buffer.from(`${name}\0`)), words(2)]));
+  const property = [words(3, value.length, 0), pad4(value)];
+  const structure = Buffer.concat([words(1), words(0), ...property, ...nodes, words(2), words(9)]);
   const strings = Buffer.from("compatible\0");
   const start = 40;
   const header = words(

@@ -61,6 +61,14 @@ describe("a Raspberry Pi's boot partition", () => {
     ]);
   });
 
+  it("is refused when config.txt sets parameters that no device tree has; an overlay's are its own", () => {
+    const board = withFirmware({ config: ["dtparam=spi=on", "dtoverlay=disable-wifi", "dtparam=a=1", "dtoverlay="] });
+    const wrong = ["config.txt:13: dtparam=spi=on changes nothing: the kernel's device trees have no parameters"];
+    expect(problems({}, board)).toEqual(wrong);
+    const tree = deviceTree(["raspberrypi,4-model-b", "brcm,bcm2711"], ["__overrides__"]);
+    expect(problems({ "bcm2711-rpi-4-b.dtb": tree }, board)).toEqual([]);
+  });
+
   it("is refused when config.txt names a kernel by default only", () => {
     expect(problems({ "config.txt": "initramfs initrd.img followkernel\n" })).toEqual(["kernel8.img: it is missing"]);
     expect(problems({ "config.txt": "kernel=vmlinuz\ninitramfs initrd.img followkernel\n" })).toEqual([
