@@ -26,7 +26,11 @@ async function withBoard<T>(work: (connection: Connection) => Promise<T>): Promi
   }
 }
 
-async function deploy(release: Release, timeoutSeconds = 20, warn = (_: string): void => undefined): Promise<Deployed> {
+async function deploy(
+  release: Release,
+  timeoutSeconds = 20,
+  warn: (text: string) => void = () => undefined,
+): Promise<Deployed> {
   return withBoard((connection) =>
     deployRelease(connection, release, { timeoutSeconds, progress: () => undefined, warn, signal }),
   );
