@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { printable } from "../core/printable.ts";
 import { parseKconfig, type Kconfig } from "../kernel/kconfig.ts";
-import { parseCpuList } from "./cpu-list.ts";
+import { parseCpuList } from "../core/cpu-list.ts";
 
 /** A thread with a real-time policy, or one that is bound to CPUs; of the kernel's own and of programs. */
 export interface Task {

@@ -1,5 +1,5 @@
 import type { WantedOption } from "../kernel/fragment.ts";
-import { parseCpuList } from "./cpu-list.ts";
+import { parseCpuList } from "../core/cpu-list.ts";
 import type { AuditFacts, NodeFacts, Task } from "./facts.ts";
 import type { BoardArea, Setting, Severity } from "./finding.ts";
 

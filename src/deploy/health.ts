@@ -1,4 +1,4 @@
-import { parseCpuList } from "../audit/cpu-list.ts";
+import { parseCpuList } from "../core/cpu-list.ts";
 import { formatCpuList } from "../core/units.ts";
 import type { ReleaseNode } from "./release.ts";
 import type { BoardStatus, NodeStatus } from "./rtnodectl.ts";

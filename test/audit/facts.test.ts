@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseAudit } from "../../src/audit/facts.ts";
-import { common, parseCpuList } from "../../src/audit/cpu-list.ts";
+import { common, parseCpuList } from "../../src/core/cpu-list.ts";
 import { formatCpuList } from "../../src/core/units.ts";
 import { factsOf, findingsOf, OURS, stock, task } from "./recorded.ts";
 

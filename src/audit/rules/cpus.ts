@@ -1,5 +1,5 @@
 import { formatCpuList } from "../../core/units.ts";
-import { common } from "../cpu-list.ts";
+import { common } from "../../core/cpu-list.ts";
 import type { AuditFacts, Interrupt } from "../facts.ts";
 import {
   describeTask,

@@ -1,6 +1,6 @@
 import { checkKernel, type OptionVerdict } from "../../kernel/check.ts";
 import { formatCpuList } from "../../core/units.ts";
-import { parseCpuList } from "../cpu-list.ts";
+import { parseCpuList } from "../../core/cpu-list.ts";
 import type { AuditFacts } from "../facts.ts";
 import type { Severity } from "../finding.ts";
 import { few, isolatedCpus, isSince, matching, ok, unseen, value, type Rule } from "../rule.ts";

@@ -1,4 +1,4 @@
-import { parseCpuList } from "../cpu-list.ts";
+import { parseCpuList } from "../../core/cpu-list.ts";
 import type { AuditFacts, Limit, NodeFacts } from "../facts.ts";
 import type { Severity } from "../finding.ts";
 import { few, ok, realtimeNodes, unseen, type Rule, type Verdict } from "../rule.ts";

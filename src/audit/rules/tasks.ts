@@ -1,4 +1,4 @@
-import { common } from "../cpu-list.ts";
+import { common } from "../../core/cpu-list.ts";
 import { describeTask, few, foreignTasks, nodeCpus, ok, realtimeNodes, type Rule } from "../rule.ts";
 
 /** Who else is real-time. */
