@@ -113,7 +113,7 @@ function taken(file: string): string[] {
 
 async function startSshd(dir: string, operator: Operator, ports: readonly number[]): Promise<() => void> {
   const sshd = findProgram("sshd");
-  if (sshd === undefined) throw new Error("there is no sshd: run scripts/setup");
+  if (sshd === undefined) throw new Error("there is no sshd: run scripts/setup --tests");
   // Where sshd, as root, puts the half of itself that strangers talk to; the package's service would make it.
   if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
   // The last word is the port that was connected to (sshd(8), SSH_CONNECTION).

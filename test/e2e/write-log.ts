@@ -26,7 +26,7 @@ const FLAG_DISCARD = 4n;
  */
 export function recordingQemu(dir: string, program: string, log: string): void {
   const real = findProgram(program);
-  if (real === undefined) throw new Error(`there is no ${program}: run scripts/setup`);
+  if (real === undefined) throw new Error(`there is no ${program}: run scripts/setup --tests`);
   const disk = ["driver=blklogwrites", "file.driver=raw", "file.file.driver=file", "file.file.filename=$file"];
   const text = `#!/bin/sh
 for word; do

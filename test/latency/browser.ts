@@ -38,7 +38,7 @@ export interface Page {
 /** Starts the browser, which is told what to do through pipes. */
 export async function openBrowser(): Promise<Page> {
   const program = findProgram("chromium");
-  if (program === undefined) throw new Error("there is no chromium: run scripts/setup");
+  if (program === undefined) throw new Error("there is no chromium: run scripts/setup --tests");
   const words = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"];
   const dir = scratchDir("rtkit-browser-");
   const child = spawn(program, [...words, `--user-data-dir=${dir}`, "about:blank"], {

@@ -9,6 +9,7 @@ import { scratchDir } from "../scratch.ts";
 /** Runs scripts/setup of an rtkit that has nothing else, as an ordinary user of a machine without sudo. */
 async function setUp(
   programs: Readonly<Record<string, string>>,
+  ...words: readonly string[]
 ): Promise<{ status: number | undefined; said: string }> {
   const root = scratchDir("rtkit-setup-");
   const bin = join(root, "bin");
@@ -20,7 +21,7 @@ async function setUp(
   for (const [name, script] of Object.entries({ id: user, dpkg: "echo amd64", cmp: "exit 0", ...programs })) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
-  const { exitCode, stderr } = await execa("/bin/sh", [join(root, "scripts", "setup")], {
+  const { exitCode, stderr } = await execa("/bin/sh", [join(root, "scripts", "setup"), ...words], {
     env: { PATH: bin },
     extendEnv: false,
     reject: false,
@@ -32,6 +33,12 @@ test("without root and sudo, setup says which packages root has to install", asy
   const { status, said } = await setUp({ "dpkg-query": 'case $* in *" qemu-utils") exit 1 ;; *) echo "ii " ;; esac' });
   expect(status).toBe(1);
   expect(said).toContain("as root run: apt-get install --no-install-recommends qemu-utils");
+});
+
+test("what only tests call is installed for them alone", async () => {
+  const dpkg = { "dpkg-query": 'case $* in *" chromium" | *" gcc") exit 1 ;; *) echo "ii " ;; esac' };
+  expect((await setUp(dpkg)).said).toMatch(/apt-get install --no-install-recommends gcc$/m);
+  expect((await setUp(dpkg, "--tests")).said).toMatch(/apt-get install --no-install-recommends gcc chromium$/m);
 });
 
 test("without root and sudo, setup says which ids root has to give, and they are nobody else's", async () => {

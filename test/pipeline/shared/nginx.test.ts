@@ -44,7 +44,7 @@ async function startNginx(root: string, port: number, user: number | undefined):
     ].join("\n"),
   );
   const nginx = findProgram("nginx");
-  if (nginx === undefined) throw new Error("nginx is not installed: run scripts/setup");
+  if (nginx === undefined) throw new Error("nginx is not installed: run scripts/setup --tests");
   const child = spawn(nginx, ["-e", join(root, "error.log"), "-c", config], {
     stdio: ["ignore", "ignore", "inherit"],
     ...(user === undefined ? {} : { uid: user, gid: user }),
