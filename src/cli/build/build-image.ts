@@ -122,11 +122,11 @@ export async function buildImage(context: Context, project: Project, options: Bu
   });
   const { tools, scanned, bundles } = bundled;
   const contents = await run(context, contentsStep(board, packages, tools, kernel));
-  throwIfAny(checkImports(scanned, await readPythonModules(contents)));
-
-  const release = await makeRelease(context, project, { scanned, bundles }, run);
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
+  throwIfAny(checkImports(scanned, await readPythonModules(contents, layers)));
+
+  const release = await makeRelease(context, project, { scanned, bundles }, run);
   const boot = planBoot(project, contents, await firstBootSettings(project, layers, contents));
   const verdict = await checkBoardKernel(context, {
     board,
