@@ -18,6 +18,7 @@ import { SETTLE_STEP } from "../../pipeline/shared/shared-cache.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
+import { staleDerivations } from "../../rootfs/derived-files.ts";
 import type { Layer } from "../../rootfs/layer.ts";
 import type { PackageMove } from "../../rootfs/lock.ts";
 import { kernelLayer } from "../../rootfs/kernel-layer.ts";
@@ -125,6 +126,7 @@ export async function buildImage(context: Context, project: Project, options: Bu
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
   throwIfAny(checkImports(scanned, await readPythonModules(contents, layers)));
+  for (const warning of staleDerivations(layers)) context.emit({ type: "warning", ...warning });
 
   const release = await makeRelease(context, project, { scanned, bundles }, run);
   const boot = planBoot(project, contents, await firstBootSettings(project, layers, contents));

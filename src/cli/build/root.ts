@@ -7,7 +7,7 @@ import type { TarSource } from "../../image/ext4-step.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { generatedLayer, type MountedPartition } from "../../rootfs/generated-layer.ts";
 import { layerInputs, type Layer } from "../../rootfs/layer.ts";
-import { planLayers, type LayerPlan } from "../../rootfs/layer-plan.ts";
+import { PLAN_REVISION, planLayers, type LayerPlan } from "../../rootfs/layer-plan.ts";
 import { layeredTar } from "../../rootfs/layer-tar.ts";
 import type { TreeIndex } from "../../rootfs/tree-index.ts";
 
@@ -46,7 +46,7 @@ export async function layerRoot(
   const output = await options.run(context, {
     name: "layers",
     title: "Overlays",
-    inputs: { tree: contents.files["index.json"]?.sha256, layers: inputs },
+    inputs: { revision: PLAN_REVISION, tree: contents.files["index.json"]?.sha256, layers: inputs },
     run: async (outDir) => {
       const { bytes, entries } = await plan();
       await writeFile(join(outDir, "size.json"), JSON.stringify({ bytes, entries }));
@@ -55,7 +55,7 @@ export async function layerRoot(
   return {
     size: JSON.parse(await readFile(join(output.dir, "size.json"), "utf8")) as ContentSize,
     tar: {
-      digest: { packages: packages.digest, layers: inputs, sourceDateEpoch },
+      digest: { revision: PLAN_REVISION, packages: packages.digest, layers: inputs, sourceDateEpoch },
       open: async () => layeredTar(join(packages.dir, "packages.tar"), await plan(), sourceDateEpoch),
     },
   };
