@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RtkitError, RtkitErrors } from "../../src/core/errors.ts";
 import { staleDerivations } from "../../src/rootfs/derived-files.ts";
-import { layerInputs, type Layer, type LayerContent, type LayerEntry } from "../../src/rootfs/layer.ts";
+import { hashedLayers, layerInputs, type Layer, type LayerContent, type LayerEntry } from "../../src/rootfs/layer.ts";
 import { planLayers } from "../../src/rootfs/layer-plan.ts";
 import { layeredTar } from "../../src/rootfs/layer-tar.ts";
 import { indexTree, openTree, throughLinks, type TreeIndex } from "../../src/rootfs/tree-index.ts";
@@ -312,6 +312,19 @@ test("a file that changes while the image is made ends the build, and says which
     code: "RTK_OVERLAY_CHANGED",
     message: `${source} changed while it was read`,
   });
+});
+
+test("so does one that keeps its size, after the digest of what it was went into a step's key", async () => {
+  const source = join(dir, "saved");
+  await writeFile(source, "speed: 1");
+  const content: LayerContent = { kind: "file", source, size: 8 };
+  const layers = await hashedLayers([layer("a", [text("etc/x", "", { content })])]);
+  const inputs = await layerInputs(layers);
+  const write = async (): Promise<unknown> => layeredTar(tar, planLayers(index, layers), 0).toArray();
+  await write();
+  await writeFile(source, "speed: 2");
+  expect(await layerInputs(layers)).toEqual(inputs);
+  await expect(write()).rejects.toMatchObject({ code: "RTK_OVERLAY_CHANGED", hint: "build again" });
 });
 
 test("a layer's inputs change with content, owner and mode, and hold no path of this machine", async () => {

@@ -6,7 +6,7 @@ import type { ContentSize } from "../../image/content-size.ts";
 import type { TarSource } from "../../image/ext4-step.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { generatedLayer, type MountedPartition } from "../../rootfs/generated-layer.ts";
-import { layerInputs, type Layer } from "../../rootfs/layer.ts";
+import { hashedLayers, layerInputs, type Layer } from "../../rootfs/layer.ts";
 import { PLAN_REVISION, planLayers, type LayerPlan } from "../../rootfs/layer-plan.ts";
 import { layeredTar } from "../../rootfs/layer-tar.ts";
 import type { TreeIndex } from "../../rootfs/tree-index.ts";
@@ -39,7 +39,7 @@ export async function layerRoot(
     partitions: mountedPartitions(project, boot),
     cmdline: boot.cmdline.split(" ").filter((word) => !/^(root|console)=/.test(word)),
   });
-  const layers = [...options.layers, generated];
+  const layers = await hashedLayers([...options.layers, generated]);
   const inputs = await layerInputs(layers);
   const plan = async (): Promise<LayerPlan> =>
     planLayers(JSON.parse(await readFile(join(contents.dir, "index.json"), "utf8")) as TreeIndex, layers);
