@@ -10,6 +10,12 @@ const links = new Map(
   base?.entries.flatMap(({ path, content }) => (content.kind === "symlink" ? [[path, content.target] as const] : [])),
 );
 
+it("timers that do much are masked, and not logrotate's, which bounds the logs of packages that bring it", () => {
+  const masked = [...links].flatMap(([path, target]) => (target === "/dev/null" ? [path.split("/").at(-1)] : []));
+  expect(masked).toContain("fstrim.timer");
+  expect(masked).not.toContain("logrotate.timer");
+});
+
 it("a unit that asks for network-online.target waits until one network is there, for half a minute at most", () => {
   const unit = "systemd-networkd-wait-online.service";
   const folderOfUnits = "/usr/lib/systemd/system";
