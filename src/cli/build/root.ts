@@ -28,7 +28,7 @@ export async function layerRoot(
     readonly packages: StepOutput;
     readonly contents: StepOutput;
     readonly layers: readonly Layer[];
-    readonly boot: BootPlan;
+    readonly boot: Pick<BootPlan, "identity" | "cmdline">;
     /** Seconds since 1970. */
     readonly sourceDateEpoch: number;
     readonly run: (context: Context, step: Step) => Promise<StepOutput>;
@@ -61,7 +61,7 @@ export async function layerRoot(
   };
 }
 
-function mountedPartitions({ board }: Project, { identity }: BootPlan): MountedPartition[] {
+function mountedPartitions({ board }: Project, { identity }: Pick<BootPlan, "identity">): MountedPartition[] {
   return board.partitions.map(({ name, mount, filesystem, grow }, index) => {
     const partuuid = identity.partitions[index]?.partUuid;
     if (partuuid === undefined) throw new Error(`partition ${name} has no identity`);
