@@ -63,7 +63,12 @@ const partition = z.strictObject({
     })
     .describe("Its size, or `auto` for what the content needs plus `spare`."),
   spare: size.optional().describe("Free space added to `auto`. Default: 0."),
-  grow: z.boolean().optional().describe("Grow to fill the card at first boot; only the last can. Default: false."),
+  grow: z
+    .boolean()
+    .optional()
+    .describe(
+      "Grow to fill the card at first boot; only the last can, and on an MBR only among at most four. Default: false.",
+    ),
 });
 
 /** A board file's shape. Sizes come out in bytes; defaults are not filled in. */

@@ -71,16 +71,6 @@ export async function startProcess(
   return { pid, ended, stop };
 }
 
-/** Whether a process of that id runs, whoever owns it. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errnoCode(error) === "EPERM";
-  }
-}
-
 function startFailure(error: Error, program: string): Error {
   if (errnoCode(error) !== "ENOENT") return error;
   return new RtkitError("RTK_EXEC_MISSING", `${program} is not installed`, {

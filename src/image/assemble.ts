@@ -1,7 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { isAlive } from "../core/process.ts";
 import type { Toolbox } from "../core/toolbox.ts";
 import { digestOf, sha256 } from "../pipeline/digest.ts";
 import type { Context, FileRecord } from "../pipeline/step.ts";
@@ -50,7 +50,8 @@ export interface Assembled {
 
 /**
  * Writes `<outDir>/<name>.img`, sparse, and `<name>.img.bmap`: the partition table and the partitions' images side by
- * side. Both appear by rename; when it fails or is aborted, earlier ones are untouched and nothing else is left.
+ * side. Both appear by rename; when it fails or is aborted, earlier ones are untouched and nothing else is left. Called by
+ * one build of a folder at a time, see {@link ../pipeline/builds.ts inTurn}: what others left half done is removed.
  */
 export async function assemble(context: Context, options: AssembleOptions): Promise<Assembled> {
   const image = join(options.outDir, `${options.name}.img`);
@@ -63,13 +64,14 @@ export async function assemble(context: Context, options: AssembleOptions): Prom
   }
   await mkdir(options.outDir, { recursive: true });
   await removeLeftovers(image);
+  const temporary = { image: temporaryName(image), bmap: temporaryName(bmap) };
   try {
-    const made = await write(context, options, temporary(image), memo);
+    const made = await write(context, options, temporary.image, memo);
     const text = printBmap(made.map);
-    await writeFile(temporary(bmap), text);
+    await writeFile(temporary.bmap, text);
     context.signal.throwIfAborted();
-    await rename(temporary(image), image);
-    await rename(temporary(bmap), bmap);
+    await rename(temporary.image, image);
+    await rename(temporary.bmap, bmap);
     const files = {
       image: { size: made.map.size, sha256: made.sha256 },
       bmap: { size: Buffer.byteLength(text), sha256: sha256(text) },
@@ -77,21 +79,24 @@ export async function assemble(context: Context, options: AssembleOptions): Prom
     await writeMemo(memoPath, { inputs, stamps: await stampsOf([image, bmap]), ...files, prefix: made.prefix });
     return { image: { path: image, ...files.image }, bmap: { path: bmap, ...files.bmap }, cached: false };
   } finally {
-    await rm(temporary(image), { force: true });
-    await rm(temporary(bmap), { force: true });
+    await rm(temporary.image, { force: true });
+    await rm(temporary.bmap, { force: true });
   }
 }
 
-/** Beside the file itself, so that renaming it is atomic; two builds do not share one. */
-function temporary(path: string): string {
-  return `${path}.${process.pid}.tmp`;
+/**
+ * Beside the file itself, so that renaming it is atomic. Random, since in containers that share the folder and no cache
+ * processes have the same numbers.
+ */
+function temporaryName(path: string): string {
+  return `${path}.${randomBytes(4).toString("hex")}.tmp`;
 }
 
 /** Removes what killed builds left half done. */
 async function removeLeftovers(image: string): Promise<void> {
   for (const name of await readdir(dirname(image))) {
-    const maker = name.startsWith(basename(image)) ? /\.(\d+)\.tmp$/.exec(name)?.[1] : undefined;
-    if (maker !== undefined && !isAlive(Number(maker))) await rm(join(dirname(image), name), { force: true });
+    const isOurs = name.startsWith(`${basename(image)}.`) && name.endsWith(".tmp");
+    if (isOurs) await rm(join(dirname(image), name), { force: true });
   }
 }
 

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { mkdir, readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { lockFile } from "../core/lock.ts";
 import { removeTree } from "../core/remove.ts";
+import { digestOf } from "./digest.ts";
+import type { Context } from "./step.ts";
 
 /** The folder of the cache that holds its locks; every other one is a shelf with results. */
 const LOCKS = "locks";
@@ -65,6 +67,23 @@ export function hasGrown(cacheDir: string): boolean {
 /** The file that is locked by the one build that does a step, so that it is not done twice at once. */
 export function stepLock(cacheDir: string, key: string): string {
   return join(cacheDir, LOCKS, `step-${key}`);
+}
+
+/**
+ * Does what only one build at a time may do to a file or folder outside the cache: others that use the same cache wait for
+ * their turn until `signal` aborts. `path` may be relative to the current folder. Throws what {@link lockFile} throws.
+ */
+export async function inTurn<T>(
+  { cacheDir, signal }: Pick<Context, "cacheDir" | "signal">,
+  path: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const turn = await lockFile(stepLock(cacheDir, digestOf(resolve(path))), { wait: true, signal });
+  try {
+    return await work();
+  } finally {
+    turn?.release();
+  }
 }
 
 /** All builds that use the cache, this one among them. */

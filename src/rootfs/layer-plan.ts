@@ -1,7 +1,14 @@
 import { throwIfAny, usageError, type Place, type RtkitError } from "../core/errors.ts";
+import { isDerivedAtBoot } from "./derived-files.ts";
 import { contentSize, type Layer, type LayerContent, type LayerEntry } from "./layer.ts";
 import type { TarEntry } from "./tar-index.ts";
 import { throughLinks, type TreeIndex } from "./tree-index.ts";
+
+/** Raised when {@link planLayers} makes another plan of the same tree and layers. */
+export const PLAN_REVISION = 2;
+
+/** See ConditionNeedsUpdate= in systemd.unit(5). */
+const UPDATED = "etc/.updated";
 
 /** What a layered tar holds, in order: {@link layeredTar} in layer-tar.ts writes it. */
 export interface LayerPlan {
@@ -56,7 +63,19 @@ export function planLayers(tree: TreeIndex, layers: readonly Layer[]): LayerPlan
   const linkTargets = new Set(tree.entries.filter(({ type }) => type === "link").map(({ link }) => link));
   for (const layer of layers) putLayer(layer, { tree, occupants, linkTargets, errors });
   throwIfAny(errors);
+  askForRefresh(occupants);
   return orderPieces(tree, occupants);
+}
+
+/**
+ * The packages' /etc/.updated says that all is derived from the files that are there. Without it the first boot does that
+ * again, and writes a new one (systemd-update-done.service(8)).
+ */
+function askForRefresh(occupants: Map<string, Occupant>): void {
+  if (occupants.get(UPDATED)?.placed !== undefined) return;
+  const isPending = ({ placed }: Occupant): boolean =>
+    placed !== undefined && placed.content.kind !== "directory" && isDerivedAtBoot(placed.path);
+  if ([...occupants.values()].some(isPending)) occupants.delete(UPDATED);
 }
 
 interface Ground {

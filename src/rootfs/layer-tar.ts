@@ -1,10 +1,11 @@
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { once } from "node:events";
 import { pack, type Pack } from "tar-stream";
 import { RtkitError } from "../core/errors.ts";
-import { contentSize } from "./layer.ts";
+import { contentSize, type LayerContent } from "./layer.ts";
 import type { LayerPlan, PlacedEntry } from "./layer-plan.ts";
 
 /** Bytes copied at once: what is held in memory. */
@@ -19,7 +20,7 @@ const END_OF_TAR = Buffer.alloc(1024);
  * The tar of a plan as a stream. Entries of packages are copied byte by byte, so owners, modes, extended attributes
  * (also binary ones such as security.capability), hard links and devices stay as they are. The same plan over the same
  * tar and the same time give the same bytes. `sourceDateEpoch` is the time of entries that are not copied, in seconds
- * since 1970. Throws RTK_OVERLAY_CHANGED when a file of a layer changed its size meanwhile.
+ * since 1970. Throws RTK_OVERLAY_CHANGED when a file of a layer has not the size, or the digest, that the layer says.
  */
 export function layeredTar(packagesTar: string, plan: LayerPlan, sourceDateEpoch: number): Readable {
   const mtime = new Date(sourceDateEpoch * 1000);
@@ -92,14 +93,18 @@ async function writeEntry(writer: Pack, entry: PlacedEntry, mtime: Date): Promis
 }
 
 /** Fills the place of a file in a tar. Counts itself: the entry's own complaint would not reach us. */
-async function copyFile(place: Entry, content: { readonly source: string; readonly size: number }): Promise<void> {
+async function copyFile(place: Entry, content: LayerContent & { readonly kind: "file" }): Promise<void> {
   let seen = 0;
+  const hash = createHash("sha256");
   for await (const chunk of createReadStream(content.source, { highWaterMark: CHUNK })) {
     seen += (chunk as Buffer).length;
     if (seen > content.size) break;
+    hash.update(chunk as Buffer);
     if (!place.write(chunk)) await once(place, "drain");
   }
-  if (seen !== content.size) {
+  // What was written would be kept under the digest of what was there before.
+  const isOther = content.sha256 !== undefined && hash.digest("hex") !== content.sha256;
+  if (seen !== content.size || isOther) {
     throw new RtkitError("RTK_OVERLAY_CHANGED", `${content.source} changed while it was read`, {
       hint: "build again",
     });

@@ -32,11 +32,32 @@ export type LayerContent =
   /** `declared` folders get this entry's owner and mode even where there is one; others only say that files follow. */
   | { readonly kind: "directory"; readonly declared: boolean }
   | { readonly kind: "symlink"; readonly target: string }
-  /** `sha256` is there where a step's output says it: hashing 120 MB takes as long as a build without changes. */
+  /**
+   * `sha256` is there where a step's output says it (hashing 120 MB takes as long as a build without changes), and in
+   * {@link hashedLayers}.
+   */
   | { readonly kind: "file"; readonly source: string; readonly size: number; readonly sha256?: string }
   | { readonly kind: "text"; readonly text: string };
 
-/** All that decides what layers hold: part of the inputs of the step that writes them. Reads every file. */
+/**
+ * The same layers with the digest of each file, so that what is written later can be held against it: somebody may save a
+ * file in between. Reads every file whose digest is not known.
+ */
+export async function hashedLayers(layers: readonly Layer[]): Promise<Layer[]> {
+  return Promise.all(
+    layers.map(async (layer) => ({
+      ...layer,
+      entries: await Promise.all(
+        layer.entries.map(async (entry) => ({ ...entry, content: await hashedContent(entry.content) })),
+      ),
+    })),
+  );
+}
+
+/**
+ * All that decides what layers hold: part of the inputs of the step that writes them. Reads every file whose digest is not
+ * known.
+ */
 export async function layerInputs(layers: readonly Layer[]): Promise<Json> {
   return Promise.all(
     layers.map(async ({ name, entries, replaces }) => ({
@@ -72,10 +93,18 @@ export async function readText(content: LayerContent): Promise<string> {
   return content.kind === "file" ? readFile(content.source, "utf8") : "";
 }
 
+async function hashedContent(content: LayerContent): Promise<LayerContent> {
+  return content.kind === "file" ? { ...content, sha256: await fileDigest(content) } : content;
+}
+
+async function fileDigest({ source, sha256: known }: LayerContent & { kind: "file" }): Promise<string> {
+  return known ?? digestFile(source);
+}
+
 async function contentInput(content: LayerContent): Promise<Json> {
   switch (content.kind) {
     case "file":
-      return { kind: "file", sha256: content.sha256 ?? (await digestFile(content.source)) };
+      return { kind: "file", sha256: await fileDigest(content) };
     case "text":
       return { kind: "file", sha256: sha256(content.text) };
     case "symlink":

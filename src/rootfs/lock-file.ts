@@ -1,10 +1,8 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import * as z from "zod";
 import { errnoCode, usageError } from "../core/errors.ts";
-import { lockFile } from "../core/lock.ts";
-import { stepLock } from "../pipeline/builds.ts";
-import { digestOf } from "../pipeline/digest.ts";
+import { inTurn } from "../pipeline/builds.ts";
 import type { Context } from "../pipeline/step.ts";
 import { printLock, withBoard, type BoardLock, type Lock } from "./lock.ts";
 
@@ -93,21 +91,21 @@ export function parseLock(text: string, path: string): Lock {
  * different boards keep each other's; it appears by rename, and equal text is left alone. Throws RTK_LOCK_INVALID.
  */
 export async function writeBoardLock(
-  { cacheDir, signal }: Pick<Context, "cacheDir" | "signal">,
+  context: Pick<Context, "cacheDir" | "signal">,
   path: string,
   board: string,
   section: BoardLock,
 ): Promise<void> {
-  const turn = await lockFile(stepLock(cacheDir, digestOf(resolve(path))), { wait: true, signal });
   const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    const before = await readLock(path);
-    const text = printLock(withBoard(before, board, section));
-    if (before !== undefined && printLock(before) === text) return;
-    await writeFile(temporary, text);
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
-    turn?.release();
-  }
+  await inTurn(context, path, async () => {
+    try {
+      const before = await readLock(path);
+      const text = printLock(withBoard(before, board, section));
+      if (before !== undefined && printLock(before) === text) return;
+      await writeFile(temporary, text);
+      await rename(temporary, path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  });
 }

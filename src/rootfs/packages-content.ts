@@ -33,7 +33,7 @@ export interface ContentOptions {
 }
 
 /** Raised when {@link extractContent} writes something else for the same tar. */
-const REVISION = 2;
+const REVISION = 3;
 
 /**
  * The step that takes out of the packages' tree what other steps ask of it: `index.json` (what the tar holds where, for

@@ -430,6 +430,12 @@ it("nothing but one CPU's isolation is asked of a kernel whose command line says
   expect(findingOf("command-line", alone, file(`${CPU}/isolated`, ""))?.severity).toBe("ok");
 });
 
+it("nobody is told to mask the timer that keeps logs small", () => {
+  expect(findingOf("timers", more("units", "logrotate.timer loaded active waiting Daily rotation"))?.severity).toBe(
+    "ok",
+  );
+});
+
 it("irq-affinity waits for no interrupt that was sent away and did not fire yet", () => {
   expect(findingOf("irq-affinity", file("/proc/irq/4/effective_affinity_list", "3", "interrupts"))?.severity).toBe(
     "ok",

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { runCommandLine } from "../../src/core/command-line.ts";
-import { isAlive } from "../../src/core/process.ts";
 import { scratchDir } from "../scratch.ts";
 
 const { signal } = new AbortController();
@@ -40,7 +39,8 @@ function withChild(file: string): string {
 async function gone(file: string): Promise<boolean> {
   const pid = Number(readFileSync(file, "utf8"));
   // Nobody may have waited for it yet: a zombie is there, and does nothing.
-  while (isAlive(pid) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))) await sleep(10);
+  while (existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8")))
+    await sleep(10);
   return true;
 }
 

@@ -18,6 +18,7 @@ import { inspectImage } from "../../src/image/inspect.ts";
 import { kernelFromImage } from "../../src/image/kernel-from-image.ts";
 import { layOut } from "../../src/image/layout.ts";
 import type { PartitionImage } from "../../src/image/partition-image.ts";
+import { inTurn } from "../../src/pipeline/builds.ts";
 import { runStep } from "../../src/pipeline/cache.ts";
 import { digestFile } from "../../src/pipeline/digest.ts";
 import type { Context, Step } from "../../src/pipeline/step.ts";
@@ -69,6 +70,17 @@ async function prepare(
     parts.push({ partition, output: await runStep(context, steps[partition.content]()) });
   }
   return { tools, layout, parts, outDir: join(dir, "out"), name: "arm-rpi4" };
+}
+
+/** The same parts with another release. */
+async function otherData(context: Context, dir: string, { parts }: AssembleOptions): Promise<PartitionImage[]> {
+  const release = { ...(await releaseTar(dir)), id: "4567cdef", sha256: "changed" };
+  return Promise.all(
+    parts.map(async ({ partition, output }) => {
+      if (partition.content !== "data") return { partition, output };
+      return { partition, output: await runStep(context, dataStep({ tools, partition, release })) };
+    }),
+  );
 }
 
 /** The same of a kernel that was compiled for the board: it needs no initramfs. */
@@ -209,13 +221,7 @@ describe("an assembled image", () => {
       const context = contextIn(join(dir, "cache"));
       const options = await prepare(context, dir);
       const first = await assemble(context, options);
-      const parts = await Promise.all(
-        options.parts.map(async ({ partition, output }) => {
-          if (partition.content !== "data") return { partition, output };
-          const release = { ...(await releaseTar(dir)), id: "4567cdef", sha256: "changed" };
-          return { partition, output: await runStep(context, dataStep({ tools, partition, release })) };
-        }),
-      );
+      const parts = await otherData(context, dir, options);
       const second = await assemble(context, { ...options, parts });
       expect(second.image.sha256).not.toBe(first.image.sha256);
       expect(await digestFile(second.image.path)).toBe(second.image.sha256);
@@ -257,6 +263,28 @@ describe("an assembled image", () => {
       }
       await assemble(contextIn(join(dir, "other cache")), options);
       expect(await namesIn(join(dir, "out"))).toEqual(["arm-rpi4.img", "arm-rpi4.img.bmap"]);
+    });
+  });
+
+  it("belongs to its block map and to what is remembered of it when two builds end at the same time", async () => {
+    await inScratch(async (dir) => {
+      const context = contextIn(join(dir, "cache"));
+      const first = await prepare(context, dir);
+      const second = { ...first, parts: await otherData(context, dir, first) };
+      for (let round = 0; round < 3; round += 1) {
+        const made = await Promise.all(
+          [first, second].map(async (options) =>
+            inTurn(context, options.outDir, async () => assemble(context, options)),
+          ),
+        );
+        expect(made.map(({ cached }) => cached)).toContain(false);
+        const there = await digestFile(join(dir, "out", "arm-rpi4.img"));
+        const last = made.findIndex(({ image }) => image.sha256 === there);
+        expect(await digestFile(join(dir, "out", "arm-rpi4.img.bmap"))).toBe(made[last]?.bmap.sha256);
+        const again = await assemble(context, last === 0 ? first : second);
+        expect(again).toMatchObject({ cached: true, image: { sha256: there } });
+        expect(await namesIn(join(dir, "out"))).toEqual(["arm-rpi4.img", "arm-rpi4.img.bmap"]);
+      }
     });
   });
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RtkitError, RtkitErrors } from "../../src/core/errors.ts";
-import { layerInputs, type Layer, type LayerContent, type LayerEntry } from "../../src/rootfs/layer.ts";
+import { staleDerivations } from "../../src/rootfs/derived-files.ts";
+import { hashedLayers, layerInputs, type Layer, type LayerContent, type LayerEntry } from "../../src/rootfs/layer.ts";
 import { planLayers } from "../../src/rootfs/layer-plan.ts";
 import { layeredTar } from "../../src/rootfs/layer-tar.ts";
 import { indexTree, openTree, throughLinks, type TreeIndex } from "../../src/rootfs/tree-index.ts";
@@ -188,6 +189,77 @@ describe("mistakes", () => {
   });
 });
 
+const keepsIt = async (path: string, more: Partial<LayerEntry> = {}): Promise<boolean> =>
+  (await layered(layer("a", [text(path, "", more)]))).has("etc/.updated");
+
+describe("what the packages' /etc/.updated keeps the first boot from deriving", () => {
+  beforeAll(async () => void (index = await treeOf([...debianTree, { name: "./etc/.updated", content: "TIMESTAMP" }])));
+  afterAll(async () => void (index = await treeOf(debianTree)));
+  test.each([
+    "usr/local/lib/libvendor.so.1",
+    "usr/local/lib/aarch64-linux-gnu/libvendor.so",
+    "usr/lib/libvendor.so.1.2.3",
+    "usr/lib/x86_64-linux-gnu/libvendor.so.1",
+    "etc/ld.so.conf.d/vendor.conf",
+    "etc/udev/hwdb.d/70-joystick.hwdb",
+  ])("is derived with /%s", async (path) => {
+    expect(await keepsIt(path)).toBe(false);
+    expect(await keepsIt(path, { content: { kind: "symlink", target: "/opt/it" } })).toBe(false);
+  });
+
+  test.each([
+    "usr/lib/rtnode/librtnode.so",
+    "usr/lib/python3/dist-packages/armdrv.so",
+    "usr/local/lib/notes.txt",
+    "usr/local/lib/libvendor.sources",
+    "opt/vendor/lib/libvendor.so.1",
+    "etc/ld.so.conf",
+  ])("is not with /%s", async (path) => expect(await keepsIt(path)).toBe(true));
+
+  test("is not with a folder, and an overlay's own file stays", async () => {
+    expect(await keepsIt("usr/local/lib/odd.so", { content: { kind: "directory", declared: true } })).toBe(true);
+    const both = [text("etc/.updated", "mine"), text("usr/local/lib/libvendor.so.1", "")];
+    expect((await layered(layer("a", both, ["etc/.updated"]))).get("etc/.updated")?.content).toBe("mine");
+  });
+
+  test("is counted", () => {
+    const plan = planLayers(index, [layer("a", [text("usr/lib/libvendor.so.1", "12345")])]);
+    const before = planLayers(index, []);
+    expect(plan.bytes).toBe(before.bytes - "TIMESTAMP".length + 5);
+  });
+});
+
+const warnings = (...paths: string[]): string[] =>
+  staleDerivations([
+    layer(
+      "site",
+      paths.map((path) => text(path, "")),
+    ),
+  ]).map(({ message }) => message);
+
+describe("what was derived before overlays are put on", () => {
+  test("is warned of", () => {
+    expect(
+      warnings(
+        "usr/lib/modules/6.12.1/updates/arm.ko.xz",
+        "usr/lib/modules/6.12.1/updates/leg.ko",
+        "etc/initramfs-tools/modules",
+        "usr/local/share/ca-certificates/site.crt",
+      ),
+    ).toEqual([
+      expect.stringMatching(/^\/usr\/lib\/modules\/6\.12\.1\/updates\/arm\.ko\.xz of overlay site: modprobe/),
+      expect.stringMatching(/^\/etc\/initramfs-tools\/modules of overlay site: the initramfs/),
+      expect.stringMatching(/^\/usr\/local\/share\/ca-certificates\/site\.crt of overlay site: programs/),
+    ]);
+  });
+
+  test("is not where the overlay brings it, nor of other files", () => {
+    const made = ["lib/modules/6.12.1/extra/arm.ko", "lib/modules/6.12.1/modules.dep.bin"];
+    const trusted = ["usr/local/share/ca-certificates/site.crt", "etc/ssl/certs/ca-certificates.crt"];
+    expect(warnings(...made, ...trusted, "etc/modprobe.d/arm.conf")).toEqual([]);
+  });
+});
+
 test("no path leaves the tree through links", () => {
   const part = fc.constantFrom("a", "b", "c", "..");
   const path = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
@@ -240,6 +312,19 @@ test("a file that changes while the image is made ends the build, and says which
     code: "RTK_OVERLAY_CHANGED",
     message: `${source} changed while it was read`,
   });
+});
+
+test("so does one that keeps its size, after the digest of what it was went into a step's key", async () => {
+  const source = join(dir, "saved");
+  await writeFile(source, "speed: 1");
+  const content: LayerContent = { kind: "file", source, size: 8 };
+  const layers = await hashedLayers([layer("a", [text("etc/x", "", { content })])]);
+  const inputs = await layerInputs(layers);
+  const write = async (): Promise<unknown> => layeredTar(tar, planLayers(index, layers), 0).toArray();
+  await write();
+  await writeFile(source, "speed: 2");
+  expect(await layerInputs(layers)).toEqual(inputs);
+  await expect(write()).rejects.toMatchObject({ code: "RTK_OVERLAY_CHANGED", hint: "build again" });
 });
 
 test("a layer's inputs change with content, owner and mode, and hold no path of this machine", async () => {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Toolbox } from "../../src/core/toolbox.ts";
 import { extractContent, type ContentOptions } from "../../src/rootfs/packages-content.ts";
-import { importableNames } from "../../src/rootfs/python-modules.ts";
+import type { Layer, LayerContent } from "../../src/rootfs/layer.ts";
+import { importableNames, layerModules } from "../../src/rootfs/python-modules.ts";
 import { debianTree, writeTar, type TestEntry } from "./trees.ts";
 
 const status = "Package: apt\nStatus: install ok installed\nArchitecture: arm64\nVersion: 3.0.3\n";
@@ -32,6 +33,7 @@ const tree: readonly TestEntry[] = [
   { name: "./usr/lib/raspi-firmware/overlays/x.dtbo", content: "overlay" },
   { name: "./usr/bin/python3", type: "symlink", linkname: "python3.13" },
   { name: "./usr/lib/python3.13/json/", type: "directory", mode: 0o755 },
+  { name: "./usr/local/lib/python3.13/dist-packages/pipped.py", content: "" },
 ];
 
 let dir = "";
@@ -89,7 +91,10 @@ describe("extractContent", () => {
     ]);
     expect(await read("firmware/start4.elf")).toBe("blob");
     expect(await read("firmware/overlays/x.dtbo")).toBe("overlay");
-    expect(JSON.parse(await read("python-modules.json"))).toEqual(["_abc", "json", "sys"]);
+    expect(JSON.parse(await read("python-modules.json"))).toEqual({
+      version: "python3.13",
+      modules: ["_abc", "json", "pipped", "sys"],
+    });
     expect(JSON.parse(await read("content.json"))).toMatchObject({ entries: tree.length });
   });
 
@@ -115,7 +120,7 @@ describe("extractContent", () => {
 
   test("no python in the image", async () => {
     const read = await extract(without("./usr/bin/python3"));
-    expect(JSON.parse(await read("python-modules.json"))).toEqual([]);
+    expect(JSON.parse(await read("python-modules.json"))).toEqual({ version: null, modules: [] });
   });
 
   test.each([
@@ -130,15 +135,21 @@ describe("extractContent", () => {
   });
 });
 
-const file = (path: string): { path: string; directory: boolean } => ({ path, directory: false });
+const file = (path: string): { path: string; type: string } => ({ path, type: "file" });
+const folder = (path: string): { path: string; type: string } => ({ path, type: "directory" });
+const link = (path: string): { path: string; type: string } => ({ path, type: "symlink" });
 
 test("modules: packages, sources and extensions directly in the folders, nothing else", () => {
   const names = importableNames(
     [
-      { path: "d/numpy", directory: true },
-      { path: "d/numpy-2.2.4.dist-info", directory: true },
-      { path: "d/__pycache__", directory: true },
-      { path: "other/no", directory: true },
+      folder("d/numpy"),
+      folder("d/numpy-2.2.4.dist-info"),
+      folder("d/__pycache__"),
+      folder("other/no"),
+      link("d/linked"),
+      link("d/linked_file.py"),
+      link("d/linked.egg-info"),
+      file("d/README"),
       file("d/six.py"),
       file("d/_cffi.cpython-313-aarch64-linux-gnu.so"),
       file("d/_limited.abi3.so"),
@@ -148,5 +159,36 @@ test("modules: packages, sources and extensions directly in the folders, nothing
     ["d"],
     ["sys"],
   );
-  expect(names).toEqual(["_cffi", "_limited", "numpy", "six", "sys"]);
+  expect(names).toEqual(["_cffi", "_limited", "linked", "linked_file", "numpy", "six", "sys"]);
+});
+
+const layer = (paths: readonly string[], content: LayerContent): Layer => ({
+  name: "overlay site",
+  entries: paths.map((path) => {
+    return { path, content, mode: 0o644, owner: "root", group: "root", where: { file: "overlay.yaml" } };
+  }),
+  replaces: new Map(),
+});
+
+describe("modules of layers", () => {
+  const layers = [
+    layer(
+      [
+        "usr/lib/python3/dist-packages/armdrv.cpython-313-aarch64-linux-gnu.so",
+        "usr/local/lib/python3.13/dist-packages/pipped.py",
+        "usr/local/lib/python3.11/dist-packages/of_another_python.py",
+        "lib/python3/dist-packages/through_the_link.py",
+        "opt/elsewhere.py",
+      ],
+      { kind: "text", text: "" },
+    ),
+    layer(["usr/lib/python3/dist-packages/linked"], { kind: "symlink", target: "/opt/linked" }),
+    layer(["usr/lib/python3/dist-packages/folder"], { kind: "directory", declared: false }),
+  ];
+
+  test("what they put on the path of the image's Python", () => {
+    expect(layerModules(layers, "python3.13")).toEqual(["armdrv", "folder", "linked", "pipped", "through_the_link"]);
+  });
+
+  test("are none where the image has no Python", () => expect(layerModules(layers, null)).toEqual([]));
 });

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -190,4 +191,13 @@ test("make-host-key makes a private key that only root reads, also after a power
   expect(get("ssh_host_ed25519_key.pub")).toMatch(/^ssh-ed25519 /);
   expect((statSync(key).mode & 0o777).toString(8)).toBe("600");
   expect(existsSync(`${key}.new`)).toBe(false);
+});
+
+test("the file that names radios comes before Debian's for network cards on USB: the first one that matches counts", () => {
+  const folder = join(rtkitRoot, "overlays/base/rootfs/usr/lib/systemd/network");
+  const radios = readdirSync(folder).filter(
+    (name) => name.endsWith(".link") && readFileSync(join(folder, name), "utf8").includes("Type=wlan"),
+  );
+  expect(radios).toEqual(["70-wifi.link"]);
+  expect([...radios, "73-usb-net-by-mac.link"].toSorted()[0]).toBe(radios[0]);
 });

@@ -1,13 +1,12 @@
 import { few, isVirtual, matching, ok, value, type Rule } from "../rule.ts";
 
-/** Timers that do much, and when nobody asked. */
+/** Timers that do much, and when nobody asked. Not logrotate's: without it, logs of its packages grow for ever. */
 const TIMERS: Readonly<Record<string, string>> = {
   "apt-daily.timer": "downloads package lists",
   "apt-daily-upgrade.timer": "installs packages",
   "dpkg-db-backup.timer": "copies dpkg's database",
   "e2scrub_all.timer": "checks file systems",
   "fstrim.timer": "stalls the card for seconds",
-  "logrotate.timer": "rewrites logs",
   "man-db.timer": "indexes manuals",
   "systemd-tmpfiles-clean.timer": "walks /tmp and /var/tmp",
   "update-notifier-download.timer": "downloads packages",

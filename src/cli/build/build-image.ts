@@ -12,12 +12,14 @@ import { emptyStep, rootStep } from "../../image/ext4-step.ts";
 import { layOut, type PlacedPartition } from "../../image/layout.ts";
 import type { PartitionImage } from "../../image/partition-image.ts";
 import type { OptionVerdict } from "../../kernel/check.ts";
+import { inTurn } from "../../pipeline/builds.ts";
 import { isCached, runStep } from "../../pipeline/cache.ts";
 import { allOrAbort } from "../../pipeline/concurrent.ts";
 import { SETTLE_STEP } from "../../pipeline/shared/shared-cache.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { checkHost } from "../../rootfs/host-check.ts";
+import { staleDerivations } from "../../rootfs/derived-files.ts";
 import type { Layer } from "../../rootfs/layer.ts";
 import type { PackageMove } from "../../rootfs/lock.ts";
 import { kernelLayer } from "../../rootfs/kernel-layer.ts";
@@ -122,11 +124,12 @@ export async function buildImage(context: Context, project: Project, options: Bu
   });
   const { tools, scanned, bundles } = bundled;
   const contents = await run(context, contentsStep(board, packages, tools, kernel));
-  throwIfAny(checkImports(scanned, await readPythonModules(contents)));
-
-  const release = await makeRelease(context, project, { scanned, bundles }, run);
   // Read again: somebody may have gone on working on an overlay in the minutes that packages take.
   const layers = await readLayers();
+  throwIfAny(checkImports(scanned, await readPythonModules(contents, layers)));
+  for (const warning of staleDerivations(layers)) context.emit({ type: "warning", ...warning });
+
+  const release = await makeRelease(context, project, { scanned, bundles }, run);
   const boot = planBoot(project, contents, await firstBootSettings(project, layers, contents));
   const verdict = await checkBoardKernel(context, {
     board,
@@ -173,55 +176,55 @@ export async function buildImage(context: Context, project: Project, options: Bu
 
   const outDir = join(project.dir, "out", board.name);
   const name = `${project.name}-${board.name}`;
-  const { image, bmap, cached } = await showAsStep(
-    context,
-    "image",
-    () => assemble(context, { tools, layout, parts, outDir, name }),
-    (made) => made.cached,
-  );
-  const releaseFile = await publish(release.path, join(outDir, "release.tar"));
-  const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
-  // One that was compiled before would pass for this image's.
-  if (kernel === null) await removeTree(join(outDir, "kernel"));
-  else await publishKernel(kernel, outDir);
-  for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
-  const sbom = await buildSbom({
-    project,
-    sourceDateEpoch: tools.sourceDateEpoch,
-    lock,
-    nodejs: node,
-    layers,
-    contents,
-    bundles,
-    release,
-    image,
-    path: join(outDir, "sbom.cdx.json"),
-  });
-  const manifest = await buildManifest({
-    project,
-    nodejs,
-    layers,
-    contents,
-    kernel: verdict.options,
-    cmdline: boot.cmdline,
-    layout,
-    release,
-    artifacts: [image, bmap, releaseFile, kernelConfig, sbom],
-    path: join(outDir, "manifest.json"),
+  // Two builds of one board at the same time would leave files of both.
+  const { cached: isKept, ...written } = await inTurn(context, outDir, async () => {
+    const { image, bmap, cached } = await showAsStep(
+      context,
+      "image",
+      () => assemble(context, { tools, layout, parts, outDir, name }),
+      (made) => made.cached,
+    );
+    const releaseFile = await publish(release.path, join(outDir, "release.tar"));
+    const kernelConfig = await publish(join(contents.dir, "kernel", "config"), join(outDir, "kernel.config"));
+    // One that was compiled before would pass for this image's.
+    if (kernel === null) await removeTree(join(outDir, "kernel"));
+    else await publishKernel(kernel, outDir);
+    for (const { name: file, path } of sourceMaps(bundles)) await publish(path, join(outDir, "maps", file));
+    const sbom = await buildSbom({
+      project,
+      sourceDateEpoch: tools.sourceDateEpoch,
+      lock,
+      nodejs: node,
+      layers,
+      contents,
+      bundles,
+      release,
+      image,
+      path: join(outDir, "sbom.cdx.json"),
+    });
+    const manifest = await buildManifest({
+      project,
+      nodejs,
+      layers,
+      contents,
+      kernel: verdict.options,
+      cmdline: boot.cmdline,
+      layout,
+      release,
+      artifacts: [image, bmap, releaseFile, kernelConfig, sbom],
+      path: join(outDir, "manifest.json"),
+    });
+    return { image, bmap, release: releaseFile, manifest, sbom, kernelConfig, cached };
   });
   await rememberTools(context, toolPackages);
   return {
     board: board.name,
-    image,
-    bmap,
-    release: { ...releaseFile, id: release.id },
-    manifest,
-    sbom,
-    kernelConfig,
+    ...written,
+    release: { ...written.release, id: release.id },
     kernel: verdict.options,
     lockChange,
     moved,
-    cached: cached && lockChange === "none" && outputs.every((output) => output.cached),
+    cached: isKept && lockChange === "none" && outputs.every((output) => output.cached),
   };
 }
 

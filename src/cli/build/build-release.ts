@@ -6,6 +6,7 @@ import type { Toolbox } from "../../core/toolbox.ts";
 import type { ReleaseTar } from "../../image/data-step.ts";
 import { isCached, runStep } from "../../pipeline/cache.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
+import type { Layer } from "../../rootfs/layer.ts";
 import { sysusersLines } from "../../rootfs/overlay.ts";
 import { installPackages } from "../../rootfs/packages.ts";
 import { contentsStep } from "../../rootfs/packages-content.ts";
@@ -56,8 +57,10 @@ async function checkAgainstImage(
     return runStep(quiet, step);
   };
   let contents: StepOutput;
+  let overlays: Layer[];
   try {
-    const sysusers = await sysusersLines(await readOverlays(project));
+    overlays = await readOverlays(project);
+    const sysusers = await sysusersLines(overlays);
     const installed = await installPackages(
       { lock, sources, sysusers, emulate: false },
       { makeTools: made.makeTools, tree: async () => toolsTree(made.toolsOutput), run: find },
@@ -69,7 +72,7 @@ async function checkAgainstImage(
     if (error instanceof NotBuilt || error instanceof RtkitError || error instanceof RtkitErrors) return;
     throw error;
   }
-  throwIfAny(checkImports(made.scanned, await readPythonModules(contents)));
+  throwIfAny(checkImports(made.scanned, await readPythonModules(contents, overlays)));
 }
 
 /** The image was not built here, or from other packages. */

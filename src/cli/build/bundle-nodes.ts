@@ -8,6 +8,8 @@ import { rtkitRoot } from "../../core/paths.ts";
 import type { Toolbox } from "../../core/toolbox.ts";
 import type { ReleaseTar } from "../../image/data-step.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
+import type { Layer } from "../../rootfs/layer.ts";
+import { layerModules, type ImportableModules } from "../../rootfs/python-modules.ts";
 import { formatPlace } from "../../ui/error-text.ts";
 
 /** What was read of the nodes, and their bundles in the same order. */
@@ -54,9 +56,17 @@ export async function makeRelease(
   return { path: join(output.dir, "release.tar"), id, ...file };
 }
 
-/** The names of all top-level Python modules of an image, from the output of the `contents` step. */
-export async function readPythonModules(contents: StepOutput): Promise<ReadonlySet<string>> {
-  return new Set(JSON.parse(await readFile(join(contents.dir, "python-modules.json"), "utf8")) as string[]);
+/**
+ * The names of all top-level Python modules of an image: of its packages, from the output of the `contents` step, and of
+ * its overlays.
+ */
+export async function readPythonModules(
+  contents: StepOutput,
+  overlays: readonly Layer[],
+): Promise<ReadonlySet<string>> {
+  const text = await readFile(join(contents.dir, "python-modules.json"), "utf8");
+  const { version, modules } = JSON.parse(text) as ImportableModules;
+  return new Set([...modules, ...layerModules(overlays, version)]);
 }
 
 async function scanNodes(

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { copyFile, mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { OutputFile } from "../../image/assemble.ts";
@@ -17,7 +18,7 @@ export async function publishText(text: string, path: string): Promise<OutputFil
 async function place(path: string, wanted: string, write: (temporary: string) => Promise<void>): Promise<OutputFile> {
   const there = await digestFile(path).catch(() => undefined);
   if (there !== wanted) {
-    const temporary = `${path}.${process.pid}.tmp`;
+    const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
     await mkdir(dirname(path), { recursive: true });
     try {
       await write(temporary);

@@ -6,8 +6,8 @@ import type { ContentSize } from "../../image/content-size.ts";
 import type { TarSource } from "../../image/ext4-step.ts";
 import type { Context, Step, StepOutput } from "../../pipeline/step.ts";
 import { generatedLayer, type MountedPartition } from "../../rootfs/generated-layer.ts";
-import { layerInputs, type Layer } from "../../rootfs/layer.ts";
-import { planLayers, type LayerPlan } from "../../rootfs/layer-plan.ts";
+import { hashedLayers, layerInputs, type Layer } from "../../rootfs/layer.ts";
+import { PLAN_REVISION, planLayers, type LayerPlan } from "../../rootfs/layer-plan.ts";
 import { layeredTar } from "../../rootfs/layer-tar.ts";
 import type { TreeIndex } from "../../rootfs/tree-index.ts";
 
@@ -28,7 +28,7 @@ export async function layerRoot(
     readonly packages: StepOutput;
     readonly contents: StepOutput;
     readonly layers: readonly Layer[];
-    readonly boot: BootPlan;
+    readonly boot: Pick<BootPlan, "identity" | "cmdline">;
     /** Seconds since 1970. */
     readonly sourceDateEpoch: number;
     readonly run: (context: Context, step: Step) => Promise<StepOutput>;
@@ -39,14 +39,14 @@ export async function layerRoot(
     partitions: mountedPartitions(project, boot),
     cmdline: boot.cmdline.split(" ").filter((word) => !/^(root|console)=/.test(word)),
   });
-  const layers = [...options.layers, generated];
+  const layers = await hashedLayers([...options.layers, generated]);
   const inputs = await layerInputs(layers);
   const plan = async (): Promise<LayerPlan> =>
     planLayers(JSON.parse(await readFile(join(contents.dir, "index.json"), "utf8")) as TreeIndex, layers);
   const output = await options.run(context, {
     name: "layers",
     title: "Overlays",
-    inputs: { tree: contents.files["index.json"]?.sha256, layers: inputs },
+    inputs: { revision: PLAN_REVISION, tree: contents.files["index.json"]?.sha256, layers: inputs },
     run: async (outDir) => {
       const { bytes, entries } = await plan();
       await writeFile(join(outDir, "size.json"), JSON.stringify({ bytes, entries }));
@@ -55,13 +55,13 @@ export async function layerRoot(
   return {
     size: JSON.parse(await readFile(join(output.dir, "size.json"), "utf8")) as ContentSize,
     tar: {
-      digest: { packages: packages.digest, layers: inputs, sourceDateEpoch },
+      digest: { revision: PLAN_REVISION, packages: packages.digest, layers: inputs, sourceDateEpoch },
       open: async () => layeredTar(join(packages.dir, "packages.tar"), await plan(), sourceDateEpoch),
     },
   };
 }
 
-function mountedPartitions({ board }: Project, { identity }: BootPlan): MountedPartition[] {
+function mountedPartitions({ board }: Project, { identity }: Pick<BootPlan, "identity">): MountedPartition[] {
   return board.partitions.map(({ name, mount, filesystem, grow }, index) => {
     const partuuid = identity.partitions[index]?.partUuid;
     if (partuuid === undefined) throw new Error(`partition ${name} has no identity`);

@@ -93,16 +93,23 @@ function labels({ partitions }: BoardInput, report: Report): void {
   }
 }
 
-function growth({ partitions }: BoardInput, report: Report): void {
+/** The partition table of an MBR has four entries; the last describes an extended partition when there are more. */
+const MBR_ENTRIES = 4;
+
+function growth({ partitions, partitionTable }: BoardInput, report: Report): void {
   for (const [index, { grow }] of partitions.entries()) {
-    if (grow !== true || index === partitions.length - 1) continue;
-    const what = "only the last partition can grow";
-    report.error(
-      "RTK_BOARD_PARTITIONS",
-      ["partitions", index, "grow"],
-      what,
-      "move it to the end, or remove grow",
-      "key",
-    );
+    if (grow !== true) continue;
+    const refuse = (what: string, hint: string): void => {
+      report.error("RTK_BOARD_PARTITIONS", ["partitions", index, "grow"], what, hint, "key");
+    };
+    if (index !== partitions.length - 1)
+      refuse("only the last partition can grow", "move it to the end, or remove grow");
+    else if (partitionTable === "mbr" && partitions.length > MBR_ENTRIES) {
+      // It is in the extended partition, which stays as large as it is.
+      refuse(
+        "of more than four partitions of an MBR the last cannot grow",
+        "write partitionTable: gpt, have at most four partitions, or remove grow",
+      );
+    }
   }
 }

@@ -97,7 +97,7 @@ async function seedImage(project: Project, modules: readonly string[]): Promise<
   const options = { lock, sources: SOURCES, sysusers: "", emulate: false };
   const packages = await seed(await baseStep(options, makeTools(project)), { "packages.tar": "" });
   const step = contentsStep(project.board, packages, openTools(toolsOutput, sourceDateEpoch(lock)));
-  await seed(step, { "python-modules.json": JSON.stringify(modules) });
+  await seed(step, { "python-modules.json": JSON.stringify({ version: "python3.13", modules }) });
 }
 
 it("makes a release of the nodes' bundles and options, and nothing of the image", async () => {
@@ -144,6 +144,17 @@ describe("a node that imports what only an image can have", () => {
   it("is taken where the image that was built has the module", async () => {
     const project = await robot(imports, { imu: "imu.py" });
     await seedImage(project, ["numpy", "sys"]);
+    expect((await build(project)).nodes).toHaveLength(1);
+  });
+
+  it("is taken where an overlay of the project has the module", async () => {
+    const module = "overlays/site/rootfs/usr/lib/python3/dist-packages/numpy.py";
+    const made = await robot(
+      { ...imports, "overlays/site/overlay.yaml": "description: x\n", [module]: "" },
+      { imu: "imu.py" },
+    );
+    const project = { ...made, image: { ...made.image, overlays: [join(dir, "overlays/site")] } };
+    await seedImage(project, ["sys"]);
     expect((await build(project)).nodes).toHaveLength(1);
   });
 
