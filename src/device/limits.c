@@ -145,10 +145,20 @@ static void forbid_core(void)
     set_limit(&core, (struct rlimit){0, 0});
 }
 
+/* A node's file without `rttime` means that the node has none. By hand it means that nothing was said: what a session
+   has set stays. */
+static void lift_rttime(const struct options *options)
+{
+    if (options->from_file && (options->policy == SCHED_FIFO || options->policy == SCHED_RR))
+        raise_soft(RLIMIT_RTTIME, "RLIMIT_RTTIME");
+}
+
 void apply_limits(const struct options *options)
 {
     if (options->rttime)
         limit_rttime(options);
+    else
+        lift_rttime(options);
     if (options->priority)
         raise_soft(RLIMIT_RTPRIO, "RLIMIT_RTPRIO");
     if (options->nice < 0)

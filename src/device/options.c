@@ -109,7 +109,6 @@ void read_options(struct options *options, int argc, char **argv)
     *options = (struct options){.policy = -1};
     append(&options->argv, NULL);
     struct source at = {.file = NULL};
-    bool configured = false;
     int next = 1;
     for (; next < argc && argv[next][0] == '-' && argv[next][1]; next++) {
         char *name = argv[next];
@@ -144,9 +143,9 @@ void read_options(struct options *options, int argc, char **argv)
             set_word(options, word, value, &at);
             continue;
         }
-        if (configured)
+        if (options->from_file)
             mistake(&at, "given twice");
-        configured = true;
+        options->from_file = true;
         read_config(options, value);
         if (!options->argv.items[0])
             die(EXIT_LAUNCHER, "%s: names no program", value);

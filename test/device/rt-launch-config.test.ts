@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
-import { writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { buildDevicePrograms, launcherNames, launchers, scheduling } from "./support.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { buildDevicePrograms, launcherNames, launchers, run, scheduling, unprivileged } from "./support.ts";
 import type { Outcome } from "./support.ts";
 import { scratchDir } from "../scratch.ts";
 
@@ -144,5 +145,39 @@ describe.each(launcherNames)("%s:", (name) => {
         stderr: "rt-launch: no program given; --help shows the usage\n",
       });
     });
+  });
+});
+
+/** A time of a unit, in seconds or without an end, as prlimit(1) takes it. */
+const microseconds = (text: string): string => (text === "infinity" ? "unlimited" : `${parseInt(text, 10)}000000`);
+
+describe("under the limits of the nodes' unit, without the right to raise them,", () => {
+  const unit = readFileSync(join(rtkitRoot, "overlays/rtnode/rootfs/usr/lib/systemd/system/rtnode@.service"), "utf8");
+  const [, soft = "", hard = ""] = /^LimitRTTIME=(\d+)s:(\d+s|infinity)$/m.exec(unit) ?? [];
+  const unitLimit = `${microseconds(soft)}:${microseconds(hard)}`;
+
+  /** RLIMIT_RTTIME, soft and hard, that the kernel says `/bin/cat` has when these lines are its node's file. */
+  async function rttime(lines: readonly string[], ...before: string[]): Promise<string | undefined> {
+    writeFileSync(file, [...lines, "program /bin/cat", "arg /proc/self/limits", ""].join("\n"));
+    for (const path of [dir, file]) chmodSync(path, path === dir ? 0o755 : 0o644);
+    // Not everybody who runs this may be real-time; the limits are set all the same.
+    const launcher = [...unprivileged([`--rttime=${unitLimit}`]), "--warn", ...before];
+    const { stdout } = await run([...launcher, "--config", file]);
+    return /^Max realtime timeout +(.*?) *us *$/m.exec(stdout)?.[1]?.replace(/ +/, " ");
+  }
+  const fifo = ["policy fifo", "priority 1"];
+
+  test("a node without rttime may run as long as it likes", async () => {
+    expect(await rttime(fifo, "--startup", "30s")).toBe("unlimited unlimited");
+    expect(await rttime(["policy rr", "priority 1"])).toBe("unlimited unlimited");
+  });
+
+  test("rttime may be longer than the unit's, or shorter", async () => {
+    expect(await rttime([...fifo, "rttime 1000s"], "--startup", "30s")).toBe("1000000000 2000000000");
+    expect(await rttime([...fifo, "rttime 5ms"])).toBe("5000 10000");
+  });
+
+  test("a program that has no real-time policy keeps the unit's", async () => {
+    expect(await rttime(["policy other"])).toBe("30000000 unlimited");
   });
 });
