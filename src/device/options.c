@@ -50,6 +50,13 @@ static void read_line(struct options *options, char *line, struct source *at)
     set_word(options, word, value, at);
 }
 
+/* Whether two paths name files of one folder, as they are written. */
+static bool are_beside(const char *one, const char *other)
+{
+    const char *slash = strrchr(one, '/'), *others = strrchr(other, '/');
+    return slash && others && slash - one == others - other && !strncmp(one, other, (size_t)(slash - one));
+}
+
 static void read_config(struct options *options, const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -149,6 +156,7 @@ void read_options(struct options *options, int argc, char **argv)
         read_config(options, value);
         if (!options->argv.items[0])
             die(EXIT_LAUNCHER, "%s: names no program", value);
+        options->is_own = are_beside(value, options->argv.items[0]);
     }
     if (!options->argv.items[0]) {
         if (next == argc)

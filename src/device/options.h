@@ -29,6 +29,8 @@ struct options {
     bool strict, warn;
     bool require_rt_kernel;
     bool from_file; /* a config file was read, which says all that the program is to have */
+    bool notifies;  /* the program says when its start-up is over, as the SDKs do */
+    bool is_own;    /* the program lies beside its config file: it came with the node, and is no interpreter */
     char *library; /* NULL: beside rt-launch */
     char *folder;  /* NULL: stay in this one */
     struct strings env;

@@ -147,7 +147,12 @@ describe.skipIf(!(await canTrace()))("a system call that fails is told to the ca
 });
 
 describe.skipIf(!(await canTrace()) || process.getuid?.() !== 0)("before main, when memory is to be locked:", () => {
-  const preload = { LD_PRELOAD: join(deviceDir, "librtnode.so"), RTNODE_LOCK: "strict" };
+  const preload = {
+    LD_PRELOAD: join(deviceDir, "librtnode.so"),
+    RTNODE_LOCK: "strict",
+    RTNODE_AT_ONCE: "1",
+    RTNODE_RTTIME: "1000000",
+  };
 
   test.each([
     {
@@ -159,6 +164,11 @@ describe.skipIf(!(await canTrace()) || process.getuid?.() !== 0)("before main, w
       call: /^open(at)?\(.*"\/proc\/self\/status"/,
       error: "EMFILE",
       says: /^\/proc\/self\/status: VmLck is 0 after mlockall$/,
+    },
+    {
+      call: /^prlimit64\(0, RLIMIT_RTTIME, \{/,
+      error: "EPERM",
+      says: /^setrlimit: RLIMIT_RTTIME of 1000000 us cannot be had: Operation not permitted; a seccomp filter may be why/,
     },
   ])("$call: $error", async ({ call, error, says }) => {
     const words = ["/bin/echo", "started"];
