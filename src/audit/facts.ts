@@ -61,7 +61,7 @@ export interface NodeFacts {
   };
   /** Of its unit, with what systemd starts it. */
   readonly unit: ServiceLimits;
-  /** Of its process; null when it does not run. */
+  /** Of its process; null when it does not run, or what the board says of it cannot be read. */
   readonly shown: z.infer<typeof Shown> | null;
   /** What its loop's thread wrote while it was looked at; null where that could not be seen. */
   readonly writes: { readonly calls: number; readonly bytes: number } | null;

@@ -10,10 +10,11 @@ export LC_ALL PATH
 launcher=/usr/lib/rtnode/rt-launch
 
 # Prints a section: what a command says, its lines and their number bounded. No line of it can pass for a section's head.
+longest=4096
 section() {
     printf '[%s]\n' "$1"
     shift
-    "$@" 2>/dev/null | awk 'NR > 20000 { exit } { print " " substr($0, 1, 4096) }'
+    "$@" 2>/dev/null | awk -v longest="$longest" 'NR > 20000 { exit } { print " " substr($0, 1, longest) }'
 }
 
 # PATH:LINE for each line of the files that there are; grep(1) is one process for all of them.
@@ -112,8 +113,11 @@ if [ -x "$launcher" ]; then
         section writes writes
         sleep 2
         section writes-later writes
+        # A line has a process with all of its threads, more than a hundred bytes for each.
+        longest=65536
         # shellcheck disable=SC2086 # numbers
         section nodes "$launcher" show --json $pids
+        longest=4096
     fi
 fi
 section stat cat /proc/[0-9]*/task/[0-9]*/stat

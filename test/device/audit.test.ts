@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseAudit, type AuditFacts } from "../../src/audit/facts.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
+import { scratchDir } from "../scratch.ts";
 import { rtnodectl, useBoardRoot } from "./rtnode-root.ts";
 import { run } from "./support.ts";
 
@@ -47,6 +48,25 @@ describe("the audit's probe", () => {
     ]);
     expect(status).toBe(0);
     expect(parseAudit(stdout)).toMatchObject({ isRoot: false, isWhole: true });
+  });
+
+  test("tells of a node with many threads all that the launcher shows", async () => {
+    const dir = scratchDir("audit-");
+    const program = (name: string, ...lines: string[]): void =>
+      writeFileSync(join(dir, name), `#!/bin/sh\n${lines.join("\n")}\n`, { mode: 0o755 });
+    const { pid } = process;
+    mkdirSync(join(dir, "nodes"));
+    writeFileSync(join(dir, "nodes", "imu.conf"), "policy fifo\npriority 40\n");
+    const threads = Array.from({ length: 50 }, (_, index) => ({ tid: index, name: "x".repeat(100) }));
+    const shown = { pid, policy: "fifo", priority: 40, cpus: "0", lockedKiB: 1, limits: {}, stats: null, threads };
+    program("systemctl", `echo 'Id=rtnode@imu.service'; echo 'ActiveState=active'; echo 'MainPID=${pid}'`);
+    program("rt-launch", `cat <<'END'`, JSON.stringify(shown), "END");
+    const text = readFileSync(probe, "utf8")
+      .replace("launcher=/usr/lib/rtnode/rt-launch", `launcher=${dir}/rt-launch`)
+      .replaceAll("/opt/rtnode/current", dir);
+    const { stdout } = await run(["sh", "-c", text], { PATH: `${dir}:${process.env["PATH"] ?? ""}` });
+    expect(JSON.stringify(shown).length).toBeGreaterThan(6000);
+    expect(parseAudit(stdout)?.nodes).toMatchObject([{ name: "imu", pid, shown }]);
   });
 
   test("is what rtnodectl audit runs", async () => {
