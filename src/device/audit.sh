@@ -56,6 +56,12 @@ interrupts() {
         /sys/kernel/irq/[0-9]*/actions
 }
 
+# Those that can be moved: the kernel lets nobody write to the others' files (kernel/irq/proc.c, register_irq_proc). Older
+# ones say so only when it is tried.
+movable() {
+    find /proc/irq -mindepth 2 -maxdepth 2 -name smp_affinity_list -perm -200
+}
+
 settings() {
     grep -asHE '^(Storage|SystemMaxUse|ForwardTo[A-Za-z]*)=' /etc/systemd/journald.conf /etc/systemd/journald.conf.d/*.conf \
         /usr/lib/systemd/journald.conf.d/*.conf /run/systemd/journald.conf.d/*.conf
@@ -100,6 +106,7 @@ echo 'rtnode-audit 1'
 section system system
 section files kernel_files
 section interrupts interrupts
+section movable movable
 section settings settings
 section config kernel_config
 section units systemctl list-units --state=active --plain --no-legend --no-pager \

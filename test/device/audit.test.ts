@@ -1,8 +1,8 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parseAudit, type AuditFacts } from "../../src/audit/facts.ts";
+import { parseAudit, type AuditFacts, type Interrupt } from "../../src/audit/facts.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
 import { scratchDir } from "../scratch.ts";
 import { rtnodectl, useBoardRoot } from "./rtnode-root.ts";
@@ -20,6 +20,9 @@ async function ask(...before: string[]): Promise<AuditFacts> {
   return facts;
 }
 
+const mayWrite = ({ number }: Interrupt): boolean =>
+  (statSync(`/proc/irq/${number}/smp_affinity_list`).mode & 0o200) !== 0;
+
 describe("the audit's probe", () => {
   test("tells of the system that it runs on, whole, by any shell", async () => {
     const facts = await ask();
@@ -29,6 +32,13 @@ describe("the audit's probe", () => {
     const own = facts.tasks.find(({ tid }) => tid === process.pid);
     expect(own).toMatchObject({ pid: process.pid, isKernel: false, policy: "other" });
     expect(own?.cpus.length).toBeGreaterThan(0);
+  });
+
+  test("says which interrupts can be moved: those whose file its owner may write to", async () => {
+    const { interrupts } = await ask();
+    // Where there is none the board says nothing, and all may.
+    const isKnown = interrupts.some(mayWrite);
+    for (const irq of interrupts) expect(irq.isMovable, String(irq.number)).toBe(!isKnown || mayWrite(irq));
   });
 
   test("names the thread of a program as its process's", async () => {

@@ -80,6 +80,14 @@ describe("rt-tune", () => {
     expect([get("proc/irq/default_smp_affinity"), get("proc/irq/30/smp_affinity_list")]).toEqual([mask, list]);
   });
 
+  test("an interrupt that the kernel does not move keeps no other from being moved", () => {
+    cpus("3", "0-3");
+    // Nobody can write to it, root neither.
+    mkdirSync(join(dir, "proc/irq/11/smp_affinity_list"), { recursive: true });
+    expect(tune("interrupts")).toBe("");
+    expect(get("proc/irq/30/smp_affinity_list")).toBe("0,1,2");
+  });
+
   test("without isolated CPUs interrupts and fair servers stay", () => {
     cpus("", "0-3");
     put("sys/kernel/debug/sched/fair_server/cpu3/runtime", "50000000\n");
