@@ -33,6 +33,8 @@ export interface Interrupt {
   readonly allowed: readonly number[];
   /** Where it goes. */
   readonly effective: readonly number[];
+  /** The kernel takes another place for it; true also where the board does not tell. */
+  readonly isMovable: boolean;
 }
 
 /** A limit as systemd and the kernel say it; null: not known. */
@@ -61,7 +63,7 @@ export interface NodeFacts {
   };
   /** Of its unit, with what systemd starts it. */
   readonly unit: ServiceLimits;
-  /** Of its process; null when it does not run. */
+  /** Of its process; null when it does not run, or what the board says of it cannot be read. */
   readonly shown: z.infer<typeof Shown> | null;
   /** What its loop's thread wrote while it was looked at; null where that could not be seen. */
   readonly writes: { readonly calls: number; readonly bytes: number } | null;
@@ -123,7 +125,7 @@ export function parseAudit(output: string): AuditFacts | undefined {
     latencyUs: integer(system.get("latency")) ?? null,
     files,
     config: section("config").length === 0 ? null : parseKconfig(section("config").join("\n")),
-    interrupts: readInterrupts(files),
+    interrupts: readInterrupts(files, new Set(section("movable"))),
     tasks: readTasks(section("stat").join("\n"), section("cpus"), section("cgroups")),
     units: readUnits(section("units")),
     serviceDefaults: limitsOf(properties(section("manager")), "Default"),
@@ -177,7 +179,7 @@ function readFiles(lines: readonly string[]): Map<string, string[]> {
   return files;
 }
 
-function readInterrupts(files: ReadonlyMap<string, readonly string[]>): Interrupt[] {
+function readInterrupts(files: ReadonlyMap<string, readonly string[]>, movable: ReadonlySet<string>): Interrupt[] {
   const first = (path: string): string => files.get(path)?.[0] ?? "";
   return [...files.keys()].flatMap((path) => {
     const number = /^\/proc\/irq\/(\d{1,6})\/smp_affinity_list$/.exec(path)?.[1];
@@ -186,7 +188,14 @@ function readInterrupts(files: ReadonlyMap<string, readonly string[]>): Interrup
     const effective = parseCpuList(first(`/proc/irq/${number}/effective_affinity_list`));
     const name = first(`/sys/kernel/irq/${number}/actions`);
     return [
-      { number: Number(number), name, allowed, effective: effective.length === 0 && name !== "" ? allowed : effective },
+      {
+        number: Number(number),
+        name,
+        allowed,
+        effective: effective.length === 0 && name !== "" ? allowed : effective,
+        // None at all: a board whose probe is older.
+        isMovable: movable.size === 0 || movable.has(path),
+      },
     ];
   });
 }

@@ -13,7 +13,7 @@ Editors that speak YAML complete and check the file with [rtkit.schema.json](rtk
 - Sizes are bytes with a unit that is a power of 1024: \`512K\`, \`16M\`, \`1G\`. Durations always have a unit: \`250us\`, \`5ms\`, \`1.5s\`.
 - Names of nodes and targets are 1 to 63 lower-case letters, digits and hyphens.
 - A node with policy \`fifo\`, \`rr\` or \`deadline\` is real-time: its memory is locked and prefaulted unless it says otherwise.
-- \`fifo\` and \`rr\` nodes may use 1 s of CPU time without blocking before the kernel stops them, unless \`limits.rttime\` says otherwise.
+- \`fifo\` and \`rr\` nodes may use 1 s of CPU time without blocking before the kernel stops them, unless \`limits.rttime\` says otherwise; 30 s if they are Python or TypeScript without the SDK.
 - The CPUs of \`fifo\` and \`rr\` nodes are isolated; interrupts and everything else stay on the others. CPU 0 is never isolated.
 
 \`\`\`yaml

@@ -32,6 +32,16 @@ struct rttime {
     uint64_t soft, hard;
 };
 
+/*
+ * Nothing in the program says when its start-up is over, and there is none to wait for: it is a node's own executable,
+ * without the SDK. An interpreter without it is another thing: it needs long before the node's first line.
+ */
+bool starts_at_once(const struct options *options);
+
+/* For how long the program may run without blocking until something says that its start-up is over: nanoseconds. 0:
+   nothing will, and RLIMIT_RTTIME is what it is to be in the loop. */
+uint64_t startup_of(const struct options *options);
+
 /* What RLIMIT_RTTIME is to be while the program runs its loop. */
 struct rttime rttime_of(uint64_t ns);
 

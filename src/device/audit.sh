@@ -10,10 +10,11 @@ export LC_ALL PATH
 launcher=/usr/lib/rtnode/rt-launch
 
 # Prints a section: what a command says, its lines and their number bounded. No line of it can pass for a section's head.
+longest=4096
 section() {
     printf '[%s]\n' "$1"
     shift
-    "$@" 2>/dev/null | awk 'NR > 20000 { exit } { print " " substr($0, 1, 4096) }'
+    "$@" 2>/dev/null | awk -v longest="$longest" 'NR > 20000 { exit } { print " " substr($0, 1, longest) }'
 }
 
 # PATH:LINE for each line of the files that there are; grep(1) is one process for all of them.
@@ -53,6 +54,12 @@ kernel_files() {
 interrupts() {
     files /proc/irq/default_smp_affinity /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affinity_list \
         /sys/kernel/irq/[0-9]*/actions
+}
+
+# Those that can be moved: the kernel lets nobody write to the others' files (kernel/irq/proc.c, register_irq_proc). Older
+# ones say so only when it is tried.
+movable() {
+    find /proc/irq -mindepth 2 -maxdepth 2 -name smp_affinity_list -perm -200
 }
 
 settings() {
@@ -99,6 +106,7 @@ echo 'rtnode-audit 1'
 section system system
 section files kernel_files
 section interrupts interrupts
+section movable movable
 section settings settings
 section config kernel_config
 section units systemctl list-units --state=active --plain --no-legend --no-pager \
@@ -112,8 +120,11 @@ if [ -x "$launcher" ]; then
         section writes writes
         sleep 2
         section writes-later writes
+        # A line has a process with all of its threads, more than a hundred bytes for each.
+        longest=65536
         # shellcheck disable=SC2086 # numbers
         section nodes "$launcher" show --json $pids
+        longest=4096
     fi
 fi
 section stat cat /proc/[0-9]*/task/[0-9]*/stat

@@ -28,7 +28,7 @@ void apply_environment(const struct options *options)
         if (putenv(options->env.items[i]))
             die(EXIT_LAUNCHER, "putenv: %s", strerror(errno));
     set_variable("RTNODE_LAUNCHED", "1");
-    if (options->rttime && options->startup > options->rttime)
+    if (options->rttime && startup_of(options) > options->rttime)
         set_number("RTNODE_RTTIME", rttime_of(options->rttime).soft);
     else
         /* A launched program that launches another one has it in its own environment. */

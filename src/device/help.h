@@ -32,8 +32,8 @@ static const char rt_launch_help[] =
     "  --strict            start nothing when something cannot be had (the default)\n"
     "  --warn              say what could not be had, and go on\n"
     "  --help, --version\n\n"
-    "A config file may also hold `restart WORD`, `groups LIST`, `notify`, `watchdog TIME` and `after LIST`,\n"
-    "which are for rtnodectl.\n"
+    "A config file may also hold `notify` (the program says when its start-up is over), and `restart WORD`,\n"
+    "`groups LIST`, `watchdog TIME` and `after LIST`, which are for rtnodectl.\n"
     "Exit status: the program's; 125 when rt-launch fails, 126 when PROGRAM cannot be executed, 127 when it is not found;\n"
     "of show: 0, 1 when one of the processes is not there, 125.\n"
     "rt-launch(1) says more, and what helps when something cannot be had.\n";

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,7 @@ static void problem(int strict, const char *text)
         _exit(EXIT_LAUNCHER);
 }
 
-static size_t bytes_of(const char *variable)
+static size_t number_of(const char *variable)
 {
     const char *text = getenv(variable);
     return text ? (size_t)strtoull(text, NULL, 10) : 0;
@@ -118,6 +119,7 @@ static void leave_environment(void)
     unsetenv("RTNODE_LOCK");
     unsetenv("RTNODE_STACK");
     unsetenv("RTNODE_HEAP");
+    unsetenv("RTNODE_AT_ONCE");
 }
 
 static void lock_and_touch(int strict, size_t stack, size_t heap)
@@ -144,6 +146,21 @@ static void lock_and_touch(int strict, size_t stack, size_t heap)
         problem(strict, "/proc/self/status: VmLck is 0 after mlockall");
 }
 
+/* The program will not call rtnode_ready: all that takes long of its start-up is over now. */
+static void limit_run_time(int strict)
+{
+    int error = rtnode_limit_run_time();
+    if (!error)
+        return;
+    const char *us = getenv("RTNODE_RTTIME");
+    char text[256];
+    snprintf(text, sizeof text,
+             "setrlimit: RLIMIT_RTTIME of %s us cannot be had: %s; a seccomp filter may be why (SystemCallFilter= of the "
+             "unit)",
+             us ? us : "?", strerror(-error));
+    problem(strict, text);
+}
+
 /*
  * In a program that was started without standard error the next file that is opened would get its number, and the log
  * with it.
@@ -162,8 +179,11 @@ __attribute__((constructor)) static void start(void)
     if (!lock)
         return;
     int strict = strcmp(lock, "warn") != 0;
-    size_t stack = bytes_of("RTNODE_STACK");
-    size_t heap = bytes_of("RTNODE_HEAP");
+    size_t stack = number_of("RTNODE_STACK");
+    size_t heap = number_of("RTNODE_HEAP");
+    bool at_once = number_of("RTNODE_AT_ONCE") != 0;
     leave_environment();
     lock_and_touch(strict, stack, heap);
+    if (at_once)
+        limit_run_time(strict);
 }

@@ -77,11 +77,23 @@ struct rttime rttime_of(uint64_t ns)
     return (struct rttime){.soft = us, .hard = 2 * us};
 }
 
+bool starts_at_once(const struct options *options)
+{
+    return options->is_own && !options->notifies;
+}
+
+uint64_t startup_of(const struct options *options)
+{
+    /* With locked memory librtnode.so says so, once it has touched stack and heap, which takes long. */
+    return starts_at_once(options) && !options->lock_memory ? 0 : options->startup;
+}
+
 static void limit_rttime(const struct options *options)
 {
     static const struct resource rttime = {RLIMIT_RTTIME, "RLIMIT_RTTIME",
                                            "ask for less, or raise LimitRTTIME= of the unit"};
-    uint64_t ns = options->startup > options->rttime ? options->startup : options->rttime;
+    uint64_t startup = startup_of(options);
+    uint64_t ns = startup > options->rttime ? startup : options->rttime;
     struct rttime limit = rttime_of(ns);
     set_limit(&rttime, (struct rlimit){.rlim_cur = limit.soft, .rlim_max = limit.hard});
 }
@@ -145,10 +157,20 @@ static void forbid_core(void)
     set_limit(&core, (struct rlimit){0, 0});
 }
 
+/* A node's file without `rttime` means that the node has none. By hand it means that nothing was said: what a session
+   has set stays. */
+static void lift_rttime(const struct options *options)
+{
+    if (options->from_file && (options->policy == SCHED_FIFO || options->policy == SCHED_RR))
+        raise_soft(RLIMIT_RTTIME, "RLIMIT_RTTIME");
+}
+
 void apply_limits(const struct options *options)
 {
     if (options->rttime)
         limit_rttime(options);
+    else
+        lift_rttime(options);
     if (options->priority)
         raise_soft(RLIMIT_RTPRIO, "RLIMIT_RTPRIO");
     if (options->nice < 0)

@@ -75,6 +75,7 @@ void preload(const struct options *options)
     set_variable("RTNODE_LOCK", only_warns() ? "warn" : "strict");
     set_number("RTNODE_STACK", options->stack);
     set_number("RTNODE_HEAP", options->heap);
+    set_number("RTNODE_AT_ONCE", starts_at_once(options));
 }
 
 void apply_huge_pages(const struct options *options)

@@ -50,6 +50,13 @@ static void read_line(struct options *options, char *line, struct source *at)
     set_word(options, word, value, at);
 }
 
+/* Whether two paths name files of one folder, as they are written. */
+static bool are_beside(const char *one, const char *other)
+{
+    const char *slash = strrchr(one, '/'), *others = strrchr(other, '/');
+    return slash && others && slash - one == others - other && !strncmp(one, other, (size_t)(slash - one));
+}
+
 static void read_config(struct options *options, const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -109,7 +116,6 @@ void read_options(struct options *options, int argc, char **argv)
     *options = (struct options){.policy = -1};
     append(&options->argv, NULL);
     struct source at = {.file = NULL};
-    bool configured = false;
     int next = 1;
     for (; next < argc && argv[next][0] == '-' && argv[next][1]; next++) {
         char *name = argv[next];
@@ -144,12 +150,13 @@ void read_options(struct options *options, int argc, char **argv)
             set_word(options, word, value, &at);
             continue;
         }
-        if (configured)
+        if (options->from_file)
             mistake(&at, "given twice");
-        configured = true;
+        options->from_file = true;
         read_config(options, value);
         if (!options->argv.items[0])
             die(EXIT_LAUNCHER, "%s: names no program", value);
+        options->is_own = are_beside(value, options->argv.items[0]);
     }
     if (!options->argv.items[0]) {
         if (next == argc)

@@ -28,6 +28,9 @@ struct options {
     bool keep_core;    /* RLIMIT_CORE: by default it is 0 for what is real-time or locked */
     bool strict, warn;
     bool require_rt_kernel;
+    bool from_file; /* a config file was read, which says all that the program is to have */
+    bool notifies;  /* the program says when its start-up is over, as the SDKs do */
+    bool is_own;    /* the program lies beside its config file: it came with the node, and is no interpreter */
     char *library; /* NULL: beside rt-launch */
     char *folder;  /* NULL: stay in this one */
     struct strings env;

@@ -187,5 +187,5 @@ void rtnode_flush(void)
     sigemptyset(&broken_pipe);
     sigaddset(&broken_pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
-    log_drain();
+    log_finish();
 }

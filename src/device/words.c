@@ -96,7 +96,7 @@ static void set_library(struct options *options, size_t field, const char *value
     *(char **)field_of(options, field) = copy(value);
 }
 
-/* `restart`, `groups`, `notify`, `watchdog` and `after` are for rtnodectl, which checks them. */
+/* `restart`, `groups`, `watchdog` and `after` are for rtnodectl, which checks them. */
 static void for_supervisor(struct options *options, size_t field, const char *value, const struct source *at)
 {
     (void)options;
@@ -126,7 +126,7 @@ static const struct word words[] = {
     {"arg", VALUE | VERBATIM | REPEATED | IN_FILE, add_arg, FIELD(argv)},
     {"restart", VALUE | IN_FILE, for_supervisor, 0},
     {"groups", VALUE | REPEATED | IN_FILE, for_supervisor, 0},
-    {"notify", IN_FILE, for_supervisor, 0},
+    {"notify", IN_FILE, set_flag, FIELD(notifies)},
     {"watchdog", VALUE | IN_FILE, for_supervisor, 0},
     {"after", VALUE | REPEATED | IN_FILE, for_supervisor, 0},
     {"startup", VALUE | ON_COMMAND_LINE, set_duration, FIELD(startup)},

@@ -51,6 +51,30 @@ const prints: Change = (text) => {
   return `${before}[writes-later]\n${wrote}`;
 };
 
+/** An interrupt that goes to these CPUs, and may go to them. */
+const interrupt = (number: number, name: string, cpus: string): Change =>
+  all(
+    file(`/proc/irq/${number}/smp_affinity_list`, cpus, "interrupts"),
+    file(`/proc/irq/${number}/effective_affinity_list`, cpus, "interrupts"),
+    file(`/sys/kernel/irq/${number}/actions`, name, "interrupts"),
+  );
+/** A Raspberry Pi 4's that no kernel moves: each CPU's own. */
+const arm64 = all(
+  interrupt(11, "arch_timer", "0-3"),
+  interrupt(12, "kvm guest vtimer", "0-3"),
+  interrupt(13, "kvm guest ptimer", "0-3"),
+  ...[0, 1, 2, 3].map((cpu) => interrupt(20 + cpu, "arm-pmu", `${cpu}`)),
+);
+/** The board says which interrupts can be moved. */
+const movable = (...numbers: number[]): Change =>
+  instead(
+    "[settings]\n",
+    `[movable]\n${numbers.map((number) => ` /proc/irq/${number}/smp_affinity_list\n`).join("")}[settings]\n`,
+  );
+
+/** The line of a process with many threads, cut where the board cuts lines. */
+const cut: Change = (text) => text.replace(/^( \{"name":"python3",.{1000}).*$/m, "$1");
+
 /** One thing broken at a time: what is said of it, how bad it is, and what the evidence names. */
 const BROKEN: readonly (readonly [id: string, what: string, severity: Severity, evidence: string, change: Change])[] = [
   ["virtual-machine", "QEMU", "info", "qemu", instead(/^ virtualization .*$/m, " virtualization qemu")],
@@ -353,6 +377,9 @@ const BROKEN: readonly (readonly [id: string, what: string, severity: Severity, 
     "could not be seen",
     (text) => text.replaceAll(/^ \/proc\/\d+\/task\/\d+\/io:.*\n/gm, ""),
   ],
+  ...["node-scheduling", "node-memory", "node-faults", "node-collections", "node-overruns", "service-limits"].map(
+    (id) => [id, "a node whose line was cut", "info", "of controller (process 574) could not be seen", cut] as const,
+  ),
   ["time-sync", "timesyncd", "info", "systemd-timesyncd.service", (text) => text],
   ["time-sync", "chrony that always steps", "medium", "makestep 0.1 -1", chrony("makestep 0.1 -1")],
   [
@@ -440,6 +467,17 @@ it("irq-affinity waits for no interrupt that was sent away and did not fire yet"
   expect(findingOf("irq-affinity", file("/proc/irq/4/effective_affinity_list", "3", "interrupts"))?.severity).toBe(
     "ok",
   );
+});
+
+it("irq-affinity finds nothing in what each CPU of an arm64 board has for itself", () => {
+  expect(findingOf("irq-affinity", arm64)?.severity).toBe("ok");
+});
+
+it("irq-affinity judges only what the kernel lets be moved, where the board says which that is", () => {
+  const uart = interrupt(40, "uart-pl011", "3");
+  expect(findingOf("irq-affinity", uart)).toMatchObject({ severity: "medium" });
+  expect(findingOf("irq-affinity", uart, movable(1, 40))).toMatchObject({ severity: "medium" });
+  expect(findingOf("irq-affinity", uart, movable(1))).toMatchObject({ severity: "ok" });
 });
 
 it("only a board of rtkit's mends anything, and only what is wrong", () => {

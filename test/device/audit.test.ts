@@ -1,9 +1,10 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { parseAudit, type AuditFacts } from "../../src/audit/facts.ts";
+import { parseAudit, type AuditFacts, type Interrupt } from "../../src/audit/facts.ts";
 import { rtkitRoot } from "../../src/core/paths.ts";
+import { scratchDir } from "../scratch.ts";
 import { rtnodectl, useBoardRoot } from "./rtnode-root.ts";
 import { run } from "./support.ts";
 
@@ -19,6 +20,9 @@ async function ask(...before: string[]): Promise<AuditFacts> {
   return facts;
 }
 
+const mayWrite = ({ number }: Interrupt): boolean =>
+  (statSync(`/proc/irq/${number}/smp_affinity_list`).mode & 0o200) !== 0;
+
 describe("the audit's probe", () => {
   test("tells of the system that it runs on, whole, by any shell", async () => {
     const facts = await ask();
@@ -28,6 +32,13 @@ describe("the audit's probe", () => {
     const own = facts.tasks.find(({ tid }) => tid === process.pid);
     expect(own).toMatchObject({ pid: process.pid, isKernel: false, policy: "other" });
     expect(own?.cpus.length).toBeGreaterThan(0);
+  });
+
+  test("says which interrupts can be moved: those whose file its owner may write to", async () => {
+    const { interrupts } = await ask();
+    // Where there is none the board says nothing, and all may.
+    const isKnown = interrupts.some(mayWrite);
+    for (const irq of interrupts) expect(irq.isMovable, String(irq.number)).toBe(!isKnown || mayWrite(irq));
   });
 
   test("names the thread of a program as its process's", async () => {
@@ -47,6 +58,25 @@ describe("the audit's probe", () => {
     ]);
     expect(status).toBe(0);
     expect(parseAudit(stdout)).toMatchObject({ isRoot: false, isWhole: true });
+  });
+
+  test("tells of a node with many threads all that the launcher shows", async () => {
+    const dir = scratchDir("audit-");
+    const program = (name: string, ...lines: string[]): void =>
+      writeFileSync(join(dir, name), `#!/bin/sh\n${lines.join("\n")}\n`, { mode: 0o755 });
+    const { pid } = process;
+    mkdirSync(join(dir, "nodes"));
+    writeFileSync(join(dir, "nodes", "imu.conf"), "policy fifo\npriority 40\n");
+    const threads = Array.from({ length: 50 }, (_, index) => ({ tid: index, name: "x".repeat(100) }));
+    const shown = { pid, policy: "fifo", priority: 40, cpus: "0", lockedKiB: 1, limits: {}, stats: null, threads };
+    program("systemctl", `echo 'Id=rtnode@imu.service'; echo 'ActiveState=active'; echo 'MainPID=${pid}'`);
+    program("rt-launch", `cat <<'END'`, JSON.stringify(shown), "END");
+    const text = readFileSync(probe, "utf8")
+      .replace("launcher=/usr/lib/rtnode/rt-launch", `launcher=${dir}/rt-launch`)
+      .replaceAll("/opt/rtnode/current", dir);
+    const { stdout } = await run(["sh", "-c", text], { PATH: `${dir}:${process.env["PATH"] ?? ""}` });
+    expect(JSON.stringify(shown).length).toBeGreaterThan(6000);
+    expect(parseAudit(stdout)?.nodes).toMatchObject([{ name: "imu", pid, shown }]);
   });
 
   test("is what rtnodectl audit runs", async () => {

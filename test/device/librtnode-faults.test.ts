@@ -110,9 +110,12 @@ describe.skipIf(!(await canTrace()))("a system call that fails is told to the ca
   test.each([
     { call: /^write\(2, "a\\n"/, error: "EIO" },
     { call: /^poll\(\[\{fd=2/, error: "ENOMEM" },
-  ])("the log, $call: $error; the line is given up, and not what comes after", async ({ call, error }) => {
+  ])("the log, $call: $error; the line is given up and counted, and not what comes after", async ({ call, error }) => {
     const input = "log a\nflush\nlog b\nflush\n";
-    expect(await withFault({ words: [program], input }, { call, error })).toMatchObject({ status: 0, stderr: "b\n" });
+    expect(await withFault({ words: [program], input }, { call, error })).toMatchObject({
+      status: 0,
+      stderr: "b\nrtnode: 1 lines of the log found no room\n",
+    });
   });
 
   test.each([
@@ -147,7 +150,12 @@ describe.skipIf(!(await canTrace()))("a system call that fails is told to the ca
 });
 
 describe.skipIf(!(await canTrace()) || process.getuid?.() !== 0)("before main, when memory is to be locked:", () => {
-  const preload = { LD_PRELOAD: join(deviceDir, "librtnode.so"), RTNODE_LOCK: "strict" };
+  const preload = {
+    LD_PRELOAD: join(deviceDir, "librtnode.so"),
+    RTNODE_LOCK: "strict",
+    RTNODE_AT_ONCE: "1",
+    RTNODE_RTTIME: "1000000",
+  };
 
   test.each([
     {
@@ -159,6 +167,11 @@ describe.skipIf(!(await canTrace()) || process.getuid?.() !== 0)("before main, w
       call: /^open(at)?\(.*"\/proc\/self\/status"/,
       error: "EMFILE",
       says: /^\/proc\/self\/status: VmLck is 0 after mlockall$/,
+    },
+    {
+      call: /^prlimit64\(0, RLIMIT_RTTIME, \{/,
+      error: "EPERM",
+      says: /^setrlimit: RLIMIT_RTTIME of 1000000 us cannot be had: Operation not permitted; a seccomp filter may be why/,
     },
   ])("$call: $error", async ({ call, error, says }) => {
     const words = ["/bin/echo", "started"];

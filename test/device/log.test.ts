@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { once } from "node:events";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
 import { beforeAll, describe, expect, test } from "vitest";
 import { scratchDir } from "../scratch.ts";
@@ -83,6 +84,29 @@ describe.each(variants)("the log (%s)", (variant) => {
       expect(Number(await driver.tell("wait"))).toBeGreaterThanOrEqual(0);
     }
     expect((await driver.end()).status).toBe(0);
+  });
+
+  test("waits for a reader who pauses: it gets every line that found room, and hears how many did not", async () => {
+    // A pipe that is full: the reading end stays open, and nothing is read for longer than a second.
+    const script = 'exec 3<>"$1"; head -c 65536 /dev/zero >&3; shift; exec "$@" 2>&3';
+    const fifo = join(scratchDir("rtnode-log-"), "fifo");
+    await run(["mkfifo", fifo]);
+    const driver = drive(["sh", "-c", script, "sh", fifo, program]);
+    await driver.tell("ready");
+    let expected = "\0".repeat(65_536);
+    let lost = 0;
+    for (let i = 0; i < 100; i++) {
+      const text = `${i} ${"x".repeat(1000)}`;
+      const answer = await driver.tell(`log ${text}`);
+      if (answer === "0") expected += `${text}\n`;
+      else lost += 1;
+    }
+    expect(lost).toBeGreaterThan(0);
+    await sleep(1500);
+    const reader = run(["cat", fifo]);
+    expect((await driver.end()).status).toBe(0);
+    const { stdout } = await reader;
+    expect(stdout.split("\n")).toEqual(`${expected}rtnode: ${lost} lines of the log found no room\n`.split("\n"));
   });
 
   test("whose reader is gone does not end the program: a pipe", async () => {

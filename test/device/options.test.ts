@@ -62,7 +62,7 @@ const starter: Table = {
   "no-reset-on-fork": null,
   strict: null,
 };
-const author: Table = { arg: junk, restart: junk, groups: junk, after: junk };
+const author: Table = { arg: junk, restart: junk, groups: junk, after: junk, notify: null };
 
 /** Words that contradict others, that mean nothing, or that no machine can give. */
 const mistake: fc.Arbitrary<Word> = fc.oneof(

@@ -1,8 +1,9 @@
 import * as fc from "fast-check";
-import { writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { buildDevicePrograms, launcherNames, launchers, scheduling } from "./support.ts";
+import { rtkitRoot } from "../../src/core/paths.ts";
+import { buildDevicePrograms, launcherNames, launchers, run, scheduling, unprivileged } from "./support.ts";
 import type { Outcome } from "./support.ts";
 import { scratchDir } from "../scratch.ts";
 
@@ -144,5 +145,63 @@ describe.each(launcherNames)("%s:", (name) => {
         stderr: "rt-launch: no program given; --help shows the usage\n",
       });
     });
+  });
+});
+
+/** A time of a unit, in seconds or without an end, as prlimit(1) takes it. */
+const microseconds = (text: string): string => (text === "infinity" ? "unlimited" : `${parseInt(text, 10)}000000`);
+
+describe("under the limits of the nodes' unit, without the right to raise them,", () => {
+  const unit = readFileSync(join(rtkitRoot, "overlays/rtnode/rootfs/usr/lib/systemd/system/rtnode@.service"), "utf8");
+  const [, soft = "", hard = ""] = /^LimitRTTIME=(\d+)s:(\d+s|infinity)$/m.exec(unit) ?? [];
+  const unitLimit = `${microseconds(soft)}:${microseconds(hard)}`;
+
+  /** What the kernel says that a program has when these lines are its node's file: `/bin/cat`, or a copy beside the file. */
+  async function limits(lines: readonly string[], program = "/bin/cat"): Promise<string> {
+    writeFileSync(file, [...lines, `program ${program}`, "arg /proc/self/limits", ""].join("\n"));
+    for (const path of [dir, file]) chmodSync(path, path === dir ? 0o755 : 0o644);
+    // Not everybody who runs this may be real-time or lock memory; the limits are set all the same.
+    const launcher = [...unprivileged([`--rttime=${unitLimit}`]), "--warn", "--startup", "30s"];
+    return (await run([...launcher, "--config", file])).stdout;
+  }
+  /** Of them RLIMIT_RTTIME, soft and hard. */
+  async function rttime(lines: readonly string[], program?: string): Promise<string | undefined> {
+    return /^Max realtime timeout +(.*?) *us *$/m.exec(await limits(lines, program))?.[1]?.replace(/ +/, " ");
+  }
+  const fifo = ["policy fifo", "priority 1"];
+  const own = join(dir, "cat.bin");
+  copyFileSync("/bin/cat", own);
+
+  test("a node without rttime may run as long as it likes", async () => {
+    expect(await rttime(fifo)).toBe("unlimited unlimited");
+    expect(await rttime(["policy rr", "priority 1"])).toBe("unlimited unlimited");
+  });
+
+  test("rttime may be longer than the unit's, or shorter", async () => {
+    expect(await rttime([...fifo, "rttime 1000s"])).toBe("1000000000 2000000000");
+    expect(await rttime([...fifo, "rttime 5ms"], own)).toBe("5000 10000");
+  });
+
+  test("start-up is another thing for what says when it is over, and for interpreters", async () => {
+    expect(await rttime([...fifo, "rttime 1s", "notify"], own)).toBe("30000000 60000000");
+    expect(await rttime([...fifo, "rttime 1s"])).toBe("30000000 60000000");
+  });
+
+  test("a node's own executable that never says so has rttime from its first line on", async () => {
+    expect(await rttime([...fifo, "rttime 1s"], own)).toBe("1000000 2000000");
+    expect(await rttime([...fifo, "rttime 1s", "lock-memory", "heap 4096"], own)).toBe("1000000 2000000");
+    expect(await rttime([...fifo, "rttime 1s", "lock-memory", "heap 4096", "notify"], own)).toBe("30000000 60000000");
+  });
+
+  test("its stack and heap are touched before that", async () => {
+    const lines = [...fifo, "rttime 1ms", "lock-memory", `heap ${256 * 1024 * 1024}`];
+    writeFileSync(file, [...lines, `program ${own}`, "arg /proc/version", ""].join("\n"));
+    const outcome = await launchers["rt-launch"]("--startup", "30s", "--config", file);
+    // Who may not be real-time, or lock that much, is told so.
+    if (outcome.status !== 125) expect(outcome).toMatchObject({ status: 0, signal: undefined, stderr: "" });
+  });
+
+  test("a program that has no real-time policy keeps the unit's", async () => {
+    expect(await rttime(["policy other"])).toBe("30000000 unlimited");
   });
 });

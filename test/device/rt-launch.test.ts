@@ -113,6 +113,12 @@ describe("CPUs and limits", () => {
     expect(await rttime("--rttime", "1500ns")).toBe("2 4");
   });
 
+  test("without rttime the limit that a session has stays", async () => {
+    const words = ["prlimit", "--rttime=7000000:9000000", join(deviceDir, "rt-launch"), "--warn", "--policy", "fifo"];
+    const { stdout } = await run([...words, "--priority", "1", "cat", "/proc/self/limits"]);
+    expect(stdout).toMatch(/^Max realtime timeout +7000000 +9000000 +us *$/m);
+  });
+
   test("--startup widens it, and tells the program what it is to be", async () => {
     expect(await rttime("--rttime", "5ms", "--startup", "10s")).toBe("10000000 20000000");
     const outcome = await launch("--rttime", "5ms", "--startup", "10s", "printenv", "RTNODE_RTTIME");

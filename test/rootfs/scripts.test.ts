@@ -48,6 +48,9 @@ const cpus = (isolated: string, online: string): void => {
   mkdirSync(join(dir, "sys/devices/system/cpu/cpufreq"), { recursive: true });
 };
 
+/** CPUs from 0 on. */
+const upTo = (count: number): string => Array.from({ length: count }, (_, cpu) => cpu).join(",");
+
 describe("rt-tune", () => {
   test("the performance governor where there is one", () => {
     cpus("", "0-3");
@@ -67,11 +70,23 @@ describe("rt-tune", () => {
     ["3", "0-3", "7", "0,1,2"],
     ["2-3", "0-3", "3", "0,1"],
     ["1,3", "0-3", "5", "0,2"],
-    ["33-35", "0-35", "1,ffffffff", Array.from({ length: 33 }, (_, cpu) => cpu).join(",")],
+    ["33-35", "0-35", "1,ffffffff", upTo(33)],
+    ["70-79", "0-79", "3f,ffffffff,ffffffff", upTo(70)],
+    ["127", "0-127", "7fffffff,ffffffff,ffffffff,ffffffff", upTo(127)],
+    ["1-127", "0-127", "1", "0"],
+    ["1-98", "0-99", "8,00000000,00000000,00000001", "0,99"],
   ])("interrupts away from CPUs %s of %s", (isolated, online, mask, list) => {
     cpus(isolated, online);
     tune("interrupts");
     expect([get("proc/irq/default_smp_affinity"), get("proc/irq/30/smp_affinity_list")]).toEqual([mask, list]);
+  });
+
+  test("an interrupt that the kernel does not move keeps no other from being moved", () => {
+    cpus("3", "0-3");
+    // Nobody can write to it, root neither.
+    mkdirSync(join(dir, "proc/irq/11/smp_affinity_list"), { recursive: true });
+    expect(tune("interrupts")).toBe("");
+    expect(get("proc/irq/30/smp_affinity_list")).toBe("0,1,2");
   });
 
   test("without isolated CPUs interrupts and fair servers stay", () => {

@@ -67,7 +67,7 @@ export const CPU_RULES: readonly Rule[] = [
     judge: (facts) => {
       const isolated = isolatedCpus(facts);
       if (isolated.length === 0) return undefined;
-      const there = facts.interrupts.filter((irq) => isMovable(irq) && common(placesOf(irq), isolated).length > 0);
+      const there = facts.interrupts.filter((irq) => canMove(irq) && common(placesOf(irq), isolated).length > 0);
       if (there.length > 0) {
         const lines = there.map((irq) => `/proc/irq/${irq.number} (${irq.name}): on ${formatCpuList(placesOf(irq))}`);
         return { severity: "medium", evidence: few(lines) };
@@ -139,11 +139,16 @@ export const CPU_RULES: readonly Rule[] = [
 const SLOW_CLOCKS = new Set(["hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit"]);
 
 /**
- * False of interrupts without a driver, and of queues that drivers have one of for each CPU: the kernel places them, and
- * they fire only for what that CPU asked for (managed_irq of isolcpus=).
+ * Queues that drivers have one of for each CPU: the kernel places them, and they fire only for what that CPU asked for
+ * (managed_irq of isolcpus=). Counters and timers that each CPU has (drivers/perf/arm_pmu_platform.c,
+ * drivers/clocksource/arm_arch_timer.c, arch/arm64/kvm/arch_timer.c). Not every kernel says that they stay.
  */
-function isMovable({ name }: Interrupt): boolean {
-  return name !== "" && !/^(?:virtio\d+-req\.\d+|virtio\d+-request|nvme\d+q\d+|megasas.*|mpt3sas.*)$/.test(name);
+const FIXED =
+  /^(?:virtio\d+-req\.\d+|virtio\d+-request|nvme\d+q\d+|megasas.*|mpt3sas.*|arm-pmu|arch_timer|kvm guest [pv]timer)$/;
+
+/** False of interrupts without a driver, and of those that the kernel leaves where they are. */
+function canMove({ name, isMovable }: Interrupt): boolean {
+  return isMovable && name !== "" && !FIXED.test(name);
 }
 
 /** Where an interrupt goes from the next time on: some controllers move it only when it fires. */

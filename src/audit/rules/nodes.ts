@@ -24,13 +24,12 @@ export const NODE_RULES: readonly Rule[] = [
   {
     id: "node-scheduling",
     area: "nodes",
-    severities: ["high"],
+    severities: ["high", "info"],
     why: "the kernel treats the node as what it is now, not as what it asked for",
     source: "sched(7)",
     remedy: "look who changed it, and start the node again: rtkit deploy",
     judge: (facts) =>
-      eachNode(running(facts), "high", ({ name, asks, shown }) => {
-        if (shown === null) return undefined;
+      eachShown(running(facts), "high", ({ name, asks, shown }) => {
         const cpus = parseCpuList(shown.cpus ?? "");
         const isElsewhere = asks.cpus.length > 0 && cpus.some((cpu) => !asks.cpus.includes(cpu));
         if (shown.policy === asks.policy && shown.priority === asks.priority && !isElsewhere) return undefined;
@@ -41,13 +40,13 @@ export const NODE_RULES: readonly Rule[] = [
   {
     id: "node-memory",
     area: "nodes",
-    severities: ["high"],
+    severities: ["high", "info"],
     why: "memory that is not locked may be taken away, and is faulted in again in the loop",
     source: "mlockall(2)",
     remedy: "start it again with the launcher: rtkit deploy",
     judge: (facts) =>
-      eachNode(running(facts), "high", ({ name, asks, shown }) =>
-        asks.locksMemory && shown !== null && (shown.lockedKiB ?? 0) === 0
+      eachShown(running(facts), "high", ({ name, asks, shown }) =>
+        asks.locksMemory && (shown.lockedKiB ?? 0) === 0
           ? `/proc/${shown.pid}/status of ${name}: VmLck: 0 kB`
           : undefined,
       ),
@@ -80,13 +79,13 @@ export const NODE_RULES: readonly Rule[] = [
   {
     id: "node-faults",
     area: "nodes",
-    severities: ["medium"],
+    severities: ["medium", "info"],
     why: "each page fault in the loop costs microseconds, or a read from the disk",
     source: "getrusage(2); mlockall(2)",
     remedy: "allocate all of it in init, and set memory.lock, stack and heap of the node",
     judge: (facts) =>
-      eachNode(running(facts), "medium", ({ name, shown }) => {
-        const { minorFaults = 0, majorFaults = 0 } = shown?.stats ?? {};
+      eachShown(running(facts), "medium", ({ name, shown }) => {
+        const { minorFaults = 0, majorFaults = 0 } = shown.stats ?? {};
         if (minorFaults + majorFaults === 0) return undefined;
         return `${statsFile(name)}: ${minorFaults} minor and ${majorFaults} major page faults in its loop`;
       }),
@@ -94,26 +93,26 @@ export const NODE_RULES: readonly Rule[] = [
   {
     id: "node-collections",
     area: "nodes",
-    severities: ["medium"],
+    severities: ["medium", "info"],
     why: "the collector stops the loop at a moment nobody chose",
     source: "docs/nodes.md",
     remedy: "make no objects in step: numbers and buffers that init made",
     judge: (facts) =>
-      eachNode(running(facts), "medium", ({ name, shown }) => {
-        const collections = shown?.stats?.collections ?? 0;
+      eachShown(running(facts), "medium", ({ name, shown }) => {
+        const collections = shown.stats?.collections ?? 0;
         return collections === 0 ? undefined : `${statsFile(name)}: ${collections} collections in its loop`;
       }),
   },
   {
     id: "node-overruns",
     area: "nodes",
-    severities: ["medium"],
+    severities: ["medium", "info"],
     why: "a cycle that began too late is a deadline that was missed",
     source: "docs/nodes.md",
     remedy: "see how late, and under which load: rtkit latency TARGET",
     judge: (facts) =>
-      eachNode(running(facts), facts.virtualization === "none" ? "medium" : "info", ({ name, shown }) => {
-        const { overruns = 0, cycles = 0 } = shown?.stats ?? {};
+      eachShown(running(facts), facts.virtualization === "none" ? "medium" : "info", ({ name, shown }) => {
+        const { overruns = 0, cycles = 0 } = shown.stats ?? {};
         return overruns === 0 ? undefined : `${statsFile(name)}: ${overruns} overruns in ${cycles} cycles`;
       }),
   },
@@ -147,15 +146,43 @@ function statsFile(name: string): string {
 }
 
 /** What is wrong with nodes, said together; undefined where there are none. */
-function eachNode(
-  nodes: readonly NodeFacts[] | null,
+function eachNode<Node extends NodeFacts>(
+  nodes: readonly Node[] | null,
   severity: Severity,
-  wrong: (node: NodeFacts) => string | undefined,
+  wrong: (node: Node) => string | undefined,
 ): Verdict | undefined {
   if (nodes === null || nodes.length === 0) return undefined;
   const said = nodes.flatMap((node) => wrong(node) ?? []);
   if (said.length > 0) return { severity, evidence: few(said) };
   return ok(`of ${nodes.map(({ name }) => name).join(", ")}`);
+}
+
+/** A node whose process the board showed. */
+type ShownNode = NodeFacts & { readonly shown: NonNullable<NodeFacts["shown"]> };
+
+function isShown(node: NodeFacts): node is ShownNode {
+  return node.shown !== null;
+}
+
+/** What is wrong with what running nodes have: well are only those that the board showed. */
+function eachShown(
+  nodes: readonly NodeFacts[],
+  severity: Severity,
+  wrong: (node: ShownNode) => string | undefined,
+): Verdict | undefined {
+  const found = eachNode(nodes.filter(isShown), severity, wrong);
+  return found !== undefined && found.severity !== "ok" ? found : (hidden(nodes) ?? found);
+}
+
+/** Of running nodes that the board did not show: one that has just ended, or whose line was cut. */
+function hidden(nodes: readonly NodeFacts[]): Verdict | undefined {
+  const unknown = nodes.filter((node) => node.pid > 0 && !isShown(node));
+  if (unknown.length === 0) return undefined;
+  return {
+    severity: "info",
+    evidence: `what rt-launch shows of ${few(unknown.map(({ name, pid }) => `${name} (process ${pid})`))} could not be seen`,
+    remedy: "ask again; or look on the board: sudo /usr/lib/rtnode/rt-launch show PID",
+  };
 }
 
 function isLess(limit: Limit, wanted: number): boolean {
@@ -172,7 +199,7 @@ function judgeLimits(facts: AuditFacts): Verdict | undefined {
       evidence: "systemctl show: DefaultLimitRTPRIO=0: a service is real-time only when its unit says so",
     };
   }
-  return eachNode(realtimeNodes(facts), "high", ({ name, asks, unit, shown }) => {
+  const found = eachNode(realtimeNodes(facts), "high", ({ name, asks, unit, shown }) => {
     const rtprio = shown?.limits.rtprio?.soft ?? null;
     const memlock = shown?.limits.memlock?.soft ?? null;
     const said = [
@@ -187,4 +214,5 @@ function judgeLimits(facts: AuditFacts): Verdict | undefined {
     ];
     return said.length === 0 ? undefined : said.join(", ");
   });
+  return found?.severity === "ok" ? (hidden(realtimeNodes(facts)) ?? found) : found;
 }
