@@ -31,9 +31,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const program = await makeProgram((ended) => {
     status = ended;
   }, rest[0]);
-  const words = commandWords(program, rest);
   try {
-    await program.parseAsync([...words, ...leading, ...rest.slice(words.length)], { from: "user" });
+    await program.parseAsync(putBehind(program, leading, rest), { from: "user" });
     return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
@@ -76,7 +75,7 @@ function takeGlobalOptions(command: Command): void {
   }
 }
 
-/** Divides the command line before its command: commander looks for a command's options only behind it. */
+/** Divides a command line before its first word that is no global option. */
 function leadingOptions(args: readonly string[]): { leading: readonly string[]; rest: readonly string[] } {
   let at = 0;
   for (let word = args[at]; word !== undefined && LEADING.test(word); word = args[at])
@@ -87,11 +86,16 @@ function leadingOptions(args: readonly string[]): { leading: readonly string[]; 
 /** `--dry-run` too: a command that has none refuses it. */
 const LEADING = /^--(?:project(?:=.*)?|json|verbose|dry-run)$/s;
 
-/** The words that name a command: `build`, or `kernel check`. */
-function commandWords(program: Command, args: readonly string[]): readonly string[] {
-  const [word = "", ...rest] = args;
+/**
+ * The command line with global options behind the command's words (`build`, or `kernel check`): commander looks for them only
+ * there. Without a command they are left out, so that what is wrong is told of the words.
+ */
+function putBehind(program: Command, options: readonly string[], args: readonly string[]): readonly string[] {
+  const { leading, rest } = leadingOptions(args);
+  const [word = "", ...others] = rest;
   const command = program.commands.find((one) => one.name() === word);
-  return command === undefined ? [] : [word, ...commandWords(command, rest)];
+  if (command !== undefined) return [word, ...putBehind(command, [...options, ...leading], others)];
+  return program.commands.length > 0 ? rest : [...options, ...args];
 }
 
 /** A command and everything below it. */

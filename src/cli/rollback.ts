@@ -43,7 +43,7 @@ export const rollbackCommand: CommandMaker = (onEnd) =>
                 host: formatAddress(board.address),
                 ok: "value" in board,
                 ...("value" in board
-                  ? { release: board.value.release, previous: board.value.previous, reason: null }
+                  ? { dryRun, release: board.value.release, previous: board.value.previous, reason: null }
                   : { code: board.error.code, reason: board.error.message, hint: board.error.hint }),
               })),
             },

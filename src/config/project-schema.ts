@@ -78,7 +78,7 @@ const limits = z
       })
       .optional()
       .describe(
-        "CPU time that a `fifo` or `rr` node may use without blocking before the kernel stops it (RLIMIT_RTTIME), or `none`. Holds once start-up is over, which the SDK says; an executable without the SDK has it from its first line on. Of Python and TypeScript without the SDK nothing says so: 30s hold, or this where it is longer. Default: 1s.",
+        "CPU time that a `fifo` or `rr` node may use without blocking before the kernel stops it (RLIMIT_RTTIME), or `none`. Holds once start-up is over, which the SDK says; an executable without the SDK has it from its start on. Of Python and TypeScript without the SDK nothing says so: 30s hold, or this where it is longer. Default: 1s.",
       ),
   })
   .describe("Resource limits.");

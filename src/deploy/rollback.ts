@@ -37,6 +37,8 @@ export async function rollBack(connection: Connection, options: RollbackOptions)
   }
   if (options.dryRun) {
     if (id === null) throw nothingBefore(connection);
+    if (id === status.release) throw isActive(connection, id);
+    if (status.pending !== null && id !== status.previous) throw isPending(connection, status.pending);
     return { ...status, release: id, previous: status.release };
   }
   let sealed: SealedRecord | undefined;
@@ -67,6 +69,17 @@ function nothingBefore({ address }: Connection): RtkitError {
   return new RtkitError("RTK_DEPLOY_RELEASE", `${formatAddress(address)} had no release before this one`, {
     hint: "name one: `rtkit status` shows those that it has",
   });
+}
+
+function isActive({ address }: Connection, id: string): RtkitError {
+  return new RtkitError("RTK_DEPLOY_RELEASE", `${formatAddress(address)} has ${id.slice(0, 12)} already`, {
+    hint: "name another one: `rtkit status` shows those that it has",
+  });
+}
+
+function isPending({ address }: Connection, pending: string): RtkitError {
+  const what = `${formatAddress(address)} goes back only to the release before while ${pending.slice(0, 12)} is not confirmed`;
+  return new RtkitError("RTK_DEPLOY_RELEASE", what, { hint: "name no release, or wait until that deploy is done" });
 }
 
 async function findRelease(connection: Connection, beginning: string): Promise<string> {

@@ -40,7 +40,8 @@ RTNODE_EXPORT void rtnode_flush(void);
 
 /*
  * Adds a line (without its end) to the log: to memory only, a few dozen nanoseconds. Within 50 ms it is on standard
- * error. -ENOBUFS when 64 KiB are waiting already: the line is lost, and how many were is said there. Whoever reads too slowly loses no line that found room.
+ * error, or later where the reader is slow. -ENOBUFS when 64 KiB are waiting already: the line is lost, and how many were is
+ * said there. What nobody reads for a second when the program ends is lost too.
  */
 RTNODE_EXPORT int rtnode_log(const char *text, size_t length);
 

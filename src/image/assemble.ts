@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Toolbox } from "../core/toolbox.ts";
@@ -51,7 +51,7 @@ export interface Assembled {
 /**
  * Writes `<outDir>/<name>.img`, sparse, and `<name>.img.bmap`: the partition table and the partitions' images side by
  * side. Both appear by rename; when it fails or is aborted, earlier ones are untouched and nothing else is left. Called by
- * one build of a folder at a time, see {@link ../pipeline/builds.ts inTurn}: what others left half done is removed.
+ * one build of a folder at a time, see {@link ../pipeline/builds.ts inTurn}: what others left half done long ago is removed.
  */
 export async function assemble(context: Context, options: AssembleOptions): Promise<Assembled> {
   const image = join(options.outDir, `${options.name}.img`);
@@ -92,11 +92,16 @@ function temporaryName(path: string): string {
   return `${path}.${randomBytes(4).toString("hex")}.tmp`;
 }
 
-/** Removes what killed builds left half done. */
+/** What nobody has written to for so long, ms, was left by a build that was killed: an image is written in less. */
+const LEFT_MS = 600_000;
+
+/** Removes what killed builds left half done, and nothing of one that has another cache, and so another turn. */
 async function removeLeftovers(image: string): Promise<void> {
   for (const name of await readdir(dirname(image))) {
-    const isOurs = name.startsWith(`${basename(image)}.`) && name.endsWith(".tmp");
-    if (isOurs) await rm(join(dirname(image), name), { force: true });
+    if (!name.startsWith(`${basename(image)}.`) || !name.endsWith(".tmp")) continue;
+    const path = join(dirname(image), name);
+    const info = await stat(path).catch(() => undefined);
+    if (info !== undefined && Date.now() - info.mtimeMs > LEFT_MS) await rm(path, { force: true });
   }
 }
 

@@ -134,7 +134,7 @@ function standstill({ name, loop }: NodeRun, seconds: number): string | undefine
   if (loop === null || loop.periodUs === null) return undefined;
   const { cycles, overruns } = loop.counts;
   const due = ((seconds - UNSEEN_S) * 1e6) / loop.periodUs;
-  if (cycles + overruns >= due * (1 - SPARE)) return undefined;
+  if (cycles + overruns >= Math.floor(due * (1 - SPARE))) return undefined;
   return `${name} stood still: ${formatCount(cycles)} steps in ${Math.round(seconds)} s, one every ${formatTime(loop.periodUs)} was due`;
 }
 

@@ -36,6 +36,12 @@ const MADE_BEFORE = [
     hint: "put it into a Debian package and name that in image.packages; a kernel that rtkit compiles needs no initramfs",
   },
   {
+    of: /^(?:usr\/)?lib\/udev\/hwdb\.d\/[^/]+\.hwdb$/,
+    made: /^(?:usr\/)?lib\/udev\/hwdb\.bin$/,
+    what: "udev does not find it: the hardware database was made before overlays are put on",
+    hint: "put it into etc/udev/hwdb.d, for which the first boot makes it anew",
+  },
+  {
     of: /^usr\/local\/share\/ca-certificates\/.+\.crt$/,
     made: /^etc\/ssl\/certs\/ca-certificates\.crt$/,
     what: "programs do not trust it: the list of certificates was made before overlays are put on",

@@ -188,9 +188,14 @@ describe("with boards", () => {
     await deploy([board], second);
     expect(await rtkit("rollback", "--dry-run")).toBe(0);
     expect(printed).toContain(`${first.id.slice(0, 12)} would be active (before: ${second.id.slice(0, 12)})`);
+    expect(await rtkit("rollback", second.id, "--dry-run", "--json")).toBe(1);
+    expect(JSON.parse(printed)).toMatchObject({ targets: [{ code: "RTK_DEPLOY_RELEASE" }] });
+    expect(await rtkit("rollback", first.id.slice(0, 9), "--dry-run", "--json")).toBe(0);
+    expect(JSON.parse(printed)).toMatchObject({ targets: [{ dryRun: true, release: first.id, previous: second.id }] });
     expect(await board.current()).toBe(second.id);
     expect(await rtkit("rollback", "--json")).toBe(0);
-    expect(JSON.parse(printed)).toMatchObject({ targets: [{ ok: true, release: first.id, previous: second.id }] });
+    const gone = { ok: true, dryRun: false, release: first.id, previous: second.id };
+    expect(JSON.parse(printed)).toMatchObject({ targets: [gone] });
     expect(await board.current()).toBe(first.id);
     expect(await rtkit("rollback", second.id.slice(0, 8))).toBe(0);
     expect(printed).toContain(`${second.id.slice(0, 12)} is active (before: ${first.id.slice(0, 12)})`);

@@ -47,6 +47,14 @@ describe("the command line", () => {
     expect(await runCli([`--project=${dir}`, "--json", "kernel", "check", "--board", "rpi4"])).toBe(2);
     expect(lines()).toMatchObject([{ code: "RTK_CONFIG_NOT_FOUND" }]);
     printed = "";
+    expect(await runCli(["kernel", "--json", "check", "--project", dir, "--board", "rpi4"])).toBe(2);
+    expect(lines()).toMatchObject([{ code: "RTK_CONFIG_NOT_FOUND" }]);
+    printed = "";
+    expect(await runCli(["--json", "bild"])).toBe(2);
+    expect(lines()).toMatchObject([{ code: "RTK_USAGE", message: expect.stringContaining("unknown command 'bild'") }]);
+    printed = "";
+    expect(await runCli(["--verbose", "kernel", "chekc"])).toBe(2);
+    expect(complained).toContain("unknown command 'chekc'");
     expect(await runCli(["--dry-run", "boards"])).toBe(2);
     expect(complained).toContain("unknown option '--dry-run'");
   });

@@ -78,6 +78,19 @@ describe("a limit", () => {
   );
 });
 
+it.each([
+  [1000, 54_000, false],
+  [1000, 51_569, true],
+  [10_000_000, 5, false],
+  [10_000_000, 4, true],
+  [60_000_000, 0, false],
+])("of a loop every %d µs, %d steps in a minute are a standstill: %j", (periodUs, cycles, still) => {
+  const node = nodeRun("imu", { counts: { cycles } });
+  const loop = node.loop === null ? null : { ...node.loop, periodUs };
+  const { doubts } = judge(latencyRun({ nodes: [{ ...node, loop }] }));
+  expect(doubts.some((doubt) => doubt.includes("stood still"))).toBe(still);
+});
+
 describe("the verdict", () => {
   const met = expecting("overruns", 0);
   const missed = expecting("wakeup_p99", 1);

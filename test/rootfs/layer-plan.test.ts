@@ -244,11 +244,13 @@ describe("what was derived before overlays are put on", () => {
         "usr/lib/modules/6.12.1/updates/arm.ko.xz",
         "usr/lib/modules/6.12.1/updates/leg.ko",
         "etc/initramfs-tools/modules",
+        "usr/lib/udev/hwdb.d/70-joystick.hwdb",
         "usr/local/share/ca-certificates/site.crt",
       ),
     ).toEqual([
       expect.stringMatching(/^\/usr\/lib\/modules\/6\.12\.1\/updates\/arm\.ko\.xz of overlay site: modprobe/),
       expect.stringMatching(/^\/etc\/initramfs-tools\/modules of overlay site: the initramfs/),
+      expect.stringMatching(/^\/usr\/lib\/udev\/hwdb\.d\/70-joystick\.hwdb of overlay site: udev/),
       expect.stringMatching(/^\/usr\/local\/share\/ca-certificates\/site\.crt of overlay site: programs/),
     ]);
   });

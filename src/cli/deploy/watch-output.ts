@@ -35,7 +35,7 @@ export function jsonOutput(emit: Listener): WatchOutput {
 
 /** For people; with several boards each line of a log begins with its board. */
 export function plainOutput(several: boolean): WatchOutput {
-  const plain = plainListener((text) => line(process.stderr, text));
+  const plain = warnOnce(plainListener((text) => line(process.stderr, text)));
   return {
     log: (host, text) => line(process.stdout, several ? `${host}: ${text}` : text),
     deploy: (_, text) => say(text),
@@ -45,6 +45,18 @@ export function plainOutput(several: boolean): WatchOutput {
     later: (event) => {
       if (event.type === "warning") plain(event);
     },
+  };
+}
+
+/** What is wrong with a board or a project is so after each save; it is said once. */
+function warnOnce(listener: Listener): Listener {
+  const said = new Set<string>();
+  return (event) => {
+    if (event.type === "warning") {
+      if (said.has(event.message)) return;
+      said.add(event.message);
+    }
+    listener(event);
   };
 }
 

@@ -1,6 +1,7 @@
 import { join, relative } from "node:path";
 import { Command } from "commander";
 import { formatSize } from "../../core/units.ts";
+import { inTurn } from "../../pipeline/builds.ts";
 import { runStep } from "../../pipeline/cache.ts";
 import { withCaches } from "../build/caches.ts";
 import { buildKernel, configureKernel, KERNEL_ROWS, publishKernel } from "../build/kernel.ts";
@@ -25,7 +26,7 @@ export const buildCommand: CommandMaker = (onEnd) =>
             const configuration = await configureKernel(inner, job, runStep);
             const output = await buildKernel(inner, job, configuration, runStep);
             const outDir = join(project.dir, "out", project.board.name);
-            const kernel = await publishKernel(output, outDir);
+            const kernel = await inTurn(inner, outDir, async () => publishKernel(output, outDir));
             const { unstuck } = configuration;
             return {
               result: {
