@@ -1,7 +1,7 @@
 import type { Loader, Plugin } from "esbuild";
 import { readFile, realpath } from "node:fs/promises";
 import { dirname, extname, join, sep } from "node:path";
-import { adaptSource } from "./typescript-source.ts";
+import { adaptDependency, adaptSource } from "./typescript-source.ts";
 
 /** The esbuild namespace of the SDK's files: they are named after the SDK, not after where rtkit is installed. */
 export const SDK_NAMESPACE = "rtnode";
@@ -62,14 +62,14 @@ export function addonPlugin(uses: AddonUse[]): Plugin {
   };
 }
 
-/** Applies {@link adaptSource} to the project's own files. */
+/** Applies {@link adaptSource} to the project's own files, and {@link adaptDependency} to others. */
 export function adaptPlugin(entry: string): Plugin {
   return {
     name: "one-file",
     setup(build) {
       build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: "file" }, async ({ path }) => {
-        if (isDependency(path)) return undefined;
-        const contents = adaptSource(await readFile(path, "utf8"), path === entry);
+        const source = await readFile(path, "utf8");
+        const contents = isDependency(path) ? adaptDependency(source) : adaptSource(source, path === entry);
         return contents === undefined ? undefined : { contents, loader: loaderOf(path), resolveDir: dirname(path) };
       });
     },

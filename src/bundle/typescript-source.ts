@@ -11,17 +11,41 @@ const MAIN_GUARD = /require\.main\s*===?\s*module\b|\bmodule\s*===?\s*require\.m
 const OWN_REQUIRE =
   /\b(?:const|let|var)\s+require\s*=\s*(?:[\w$]+\.)?createRequire\(\s*import\.meta\.(?:url|filename)\s*\)\s*;?/g;
 
+/** What a module compares with its own place to learn whether it is the program; not where something is put there. */
+const PROGRAM = /\bprocess\.argv\[1\](?!\s*=(?!=))/g;
+const OWN_PLACE = /\bimport\.meta\.(?:url|filename)\b/;
+
+/** True in the program itself, and in every module of esbuild's. Elsewhere than in CommonJS a module is anybody's variable. */
+const NO_PARENT = /!\s*module\.parent\b(?!\s*[.?[(])/g;
+const COMMON_JS = /\bmodule\.exports\b|(?<![.\w$])exports\.[\w$]/;
+const ES_MODULE = /^\s*(?:import|export)\b(?!\s*[(.])/m;
+
 /**
- * Source text as it means the same inside one ESM file: the CommonJS main guard is true in the entry and false
+ * Source text as it means the same inside one ESM file: main guards of all kinds are true in the entry and false
  * elsewhere, and a `require` made with createRequire becomes the plain one, which esbuild can follow. Every line and
  * column stays where it was. Returns undefined when nothing changes.
  */
 export function adaptSource(source: string, isEntry: boolean): string | undefined {
   const guard = isEntry ? "true" : "false";
-  const adapted = source
+  const adapted = adaptGuards(source, isEntry)
     .replace(MAIN_GUARD, (text) => guard.padEnd(text.length))
     .replace(OWN_REQUIRE, (text) => text.replace(/[^\n]/g, " "));
   return adapted === source ? undefined : adapted;
+}
+
+/** The same for a file of a dependency, whose `require` is left as it is. */
+export function adaptDependency(source: string): string | undefined {
+  const adapted = adaptGuards(source, false);
+  return adapted === source ? undefined : adapted;
+}
+
+/** All modules of a bundle have the place of the one file; `import.meta.main` is undefined before Node.js 24.2. */
+function adaptGuards(source: string, isEntry: boolean): string {
+  const main = source.replace(/\bimport\.meta\.main\b/g, (text) => (isEntry ? "true" : "false").padEnd(text.length));
+  if (isEntry) return main;
+  const apart = OWN_PLACE.test(main) ? main.replace(PROGRAM, (text) => '"/dev/null"'.padEnd(text.length)) : main;
+  if (!COMMON_JS.test(source) || ES_MODULE.test(source)) return apart;
+  return apart.replace(NO_PARENT, (text) => "false".padEnd(text.length));
 }
 
 /**

@@ -36,8 +36,9 @@ export function withProjectOption(command: Command): Command {
 }
 
 /**
- * Runs a command's work: chooses the renderer, turns Ctrl-C, SIGTERM and SIGHUP into an abort (the second into another), shows the result or the
- * errors. Returns the exit status: 0 done, 1 it failed, 2 usage or configuration, 130 interrupted.
+ * Runs a command's work: chooses the renderer, turns Ctrl-C, SIGTERM and SIGHUP into an abort (the second into another), and
+ * standard output that nobody reads any more too, shows the result or the errors. Returns the exit status: 0 done, 1 it failed,
+ * 2 usage or configuration, 130 interrupted.
  */
 export async function runCommand(
   options: GlobalOptions,
@@ -52,6 +53,12 @@ export async function runCommand(
   const interrupt = (): void => (abort.signal.aborted ? leave : abort).abort(new Error("interrupted"));
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) process.on(signal, interrupt);
+  let isRead = true;
+  const unread = (): void => {
+    isRead = false;
+    abort.abort(new Error("nobody reads the output"));
+  };
+  process.stdout.on("error", unread);
   try {
     const { result, text, status } = await work({
       signal: abort.signal,
@@ -65,13 +72,15 @@ export async function runCommand(
   } catch (error) {
     await terminal?.finish();
     if (abort.signal.aborted) {
-      err("interrupted");
+      // Whoever said `| head` has seen enough, and expects no more.
+      if (isRead) err("interrupted");
       if (json) out(errorLine(new RtkitError("RTK_INTERRUPTED", "interrupted before it was done")));
       return 130;
     }
     return report(error, json ? out : err, options);
   } finally {
     for (const signal of signals) process.off(signal, interrupt);
+    process.stdout.off("error", unread);
   }
 }
 

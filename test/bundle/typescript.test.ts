@@ -61,7 +61,7 @@ describe("a bundle does what the program does", () => {
       {
         "main.js":
           "const { x } = require('./x');\nif (require.main === module) { console.log('main', x, typeof __dirname); process.exitCode = 3; }\n",
-        "x.js": "exports.x = 5;\nif (module === require.main) console.log('never');\n",
+        "x.js": "exports.x = 5;\nif (module === require.main || !module.parent) console.log('never');\n",
       },
       "main.js",
     ));
@@ -72,6 +72,31 @@ describe("a bundle does what the program does", () => {
         ...MODULE,
         "main.ts":
           "import { fileURLToPath, pathToFileURL } from 'node:url';\nif (import.meta.url === pathToFileURL(process.argv[1]!).href && fileURLToPath(import.meta.url) === process.argv[1]) console.log('main');\n",
+      },
+      "main.ts",
+    ));
+
+  test("main guards of modules that it imports, its own and a package's: only the program's is true", () =>
+    expectSame(
+      {
+        ...MODULE,
+        "main.ts": [
+          "import { x } from './imu.ts';",
+          "import tool from 'tool';",
+          "if (import.meta.main) console.log('main', x, tool, import.meta.main === true);",
+        ].join("\n"),
+        "imu.ts": [
+          "import { fileURLToPath, pathToFileURL } from 'node:url';",
+          "export const x = 5;",
+          "const here = fileURLToPath(import.meta.url);",
+          "if (import.meta.url === pathToFileURL(process.argv[1]!).href) console.log('never');",
+          "if (process.argv[1] === here) console.log('never');",
+          "if (import.meta.main) console.log('never');",
+          "for (const module of [{ parent: undefined }]) if (!module.parent) console.log('a root');",
+        ].join("\n"),
+        "node_modules/tool/package.json": '{"name":"tool","type":"module"}',
+        "node_modules/tool/index.js":
+          "export default 'tool';\nif (process.argv[1] === import.meta.filename || import.meta.main) process.exit(9);\n",
       },
       "main.ts",
     ));

@@ -40,8 +40,6 @@ export async function watchBoards(
   const settings = sshSettings(options);
   const quit = new AbortController();
   const signal = AbortSignal.any([context.signal, quit.signal]);
-  // Whoever read it has seen enough: `rtkit status --watch | head`.
-  process.stdout.on("error", () => quit.abort());
   const reconnect = async (address: Address): Promise<Connection> =>
     connect(address, { ...settings, ask: false }, signal);
   try {
