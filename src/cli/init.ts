@@ -62,9 +62,10 @@ export function projectName(folder: string): string {
 
 async function create(target: string): Promise<string[]> {
   const exists = await isEmptyFolder(target);
-  await mkdir(dirname(target), { recursive: true });
-  // Beside the target, so that renaming is all that is left to do at the end.
-  const scratch = await mkdtemp(join(dirname(target), `.${basename(target)}.`));
+  // Renaming is all that is left to do at the end. A folder that is there may be a mount point or a link to another disk, and
+  // its parent somebody else's: inside it is where we may write and rename.
+  if (!exists) await mkdir(dirname(target), { recursive: true });
+  const scratch = await mkdtemp(exists ? join(target, ".init-") : join(dirname(target), `.${basename(target)}.`));
   try {
     const project = join(scratch, "project");
     const files = await copyTemplate(project, projectName(basename(target)));
@@ -73,13 +74,27 @@ async function create(target: string): Promise<string[]> {
     await symlink(join(rtkitRoot, "src", "sdk", "typescript"), join(project, "node_modules", "rtnode"));
     if (exists) {
       // The folder itself may be somebody's working folder: it stays, and its content comes in.
-      for (const entry of await readdir(project)) await rename(join(project, entry), join(target, entry));
+      await moveContent(project, target);
     } else {
       await rename(project, target);
     }
     return files;
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** Renames all that is in one folder into another; takes back what came in when it cannot. */
+async function moveContent(from: string, to: string): Promise<void> {
+  const moved: string[] = [];
+  try {
+    for (const entry of await readdir(from)) {
+      await rename(join(from, entry), join(to, entry));
+      moved.push(join(to, entry));
+    }
+  } catch (error) {
+    for (const path of moved) await rm(path, { recursive: true, force: true });
+    throw error;
   }
 }
 

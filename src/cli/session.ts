@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { RtkitError } from "../core/errors.ts";
 import { cacheDir } from "../core/paths.ts";
+import { systemError } from "../core/system-error.ts";
 import type { Context } from "../pipeline/step.ts";
 import { formatError, userErrors } from "../ui/error-text.ts";
 import { errorLine, ndjsonListener, resultLine } from "../ui/ndjson.ts";
@@ -93,7 +94,9 @@ function err(text: string): void {
 }
 
 function report(error: unknown, write: (line: string) => void, options: GlobalOptions): number {
-  const mistakes = userErrors(error);
+  const known = userErrors(error);
+  const system = known.length === 0 ? systemError(error) : undefined;
+  const mistakes = system === undefined ? known : [system];
   if (mistakes.length === 0) throw error;
   for (const mistake of mistakes) {
     write(options.json === true ? errorLine(mistake) : formatError(mistake));

@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errnoCode } from "../core/errors.ts";
+import { makeTempDir, tempBase, type TempBase } from "../core/temp-dir.ts";
 
 const PREFIX = "rtkit-run-";
 const OWNER = "owner";
@@ -9,10 +9,10 @@ const OWNER = "owner";
 /**
  * Makes a private folder (0700) for one machine's keys and logs: in `$XDG_RUNTIME_DIR` (XDG Base Directory
  * Specification: memory, for this user alone), else in the folder for temporary files. It belongs to this process until
- * {@link giveRuntimeDir} gives it to another.
+ * {@link giveRuntimeDir} gives it to another. Throws RTK_TMPDIR where there can be none.
  */
 export async function makeRuntimeDir(env: NodeJS.ProcessEnv = process.env): Promise<string> {
-  const dir = await mkdtemp(join(await runtimeBase(env), PREFIX));
+  const dir = await makeTempDir(PREFIX, await runtimeBase(env));
   await giveRuntimeDir(dir, process.pid);
   return dir;
 }
@@ -26,24 +26,25 @@ export async function giveRuntimeDir(dir: string, pid: number): Promise<void> {
 
 /** Removes the folders of this user's machines that are gone. */
 export async function removeDeadRuntimeDirs(env: NodeJS.ProcessEnv = process.env): Promise<void> {
-  const base = await runtimeBase(env);
-  for (const name of await readdir(base)) {
+  const { dir: base } = await runtimeBase(env);
+  // Where nothing can be listed, making a folder says what is wrong.
+  for (const name of await readdir(base).catch(() => [])) {
     if (!name.startsWith(PREFIX)) continue;
     const dir = join(base, name);
     if (await isAbandoned(dir)) await rm(dir, { recursive: true, force: true });
   }
 }
 
-async function runtimeBase(env: NodeJS.ProcessEnv): Promise<string> {
-  const xdg = env["XDG_RUNTIME_DIR"];
-  if (xdg === undefined || xdg === "") return tmpdir();
-  try {
-    return (await stat(xdg)).isDirectory() ? xdg : tmpdir();
-  } catch (error) {
-    // Set, but not there: usual after su or in a container.
-    if (errnoCode(error) === "ENOENT") return tmpdir();
-    throw error;
-  }
+/**
+ * `$XDG_RUNTIME_DIR` when it is a folder that belongs to us, as the XDG Base Directory Specification demands. After su, sudo
+ * or in a container it may be another user's, or not there.
+ */
+async function runtimeBase(env: NodeJS.ProcessEnv): Promise<TempBase> {
+  const dir = env["XDG_RUNTIME_DIR"];
+  if (dir === undefined || dir === "") return tempBase();
+  const info = await stat(dir).catch(() => undefined);
+  const isOurs = info?.isDirectory() === true && info.uid === process.getuid?.();
+  return isOurs ? { dir, variable: "XDG_RUNTIME_DIR" } : tempBase();
 }
 
 async function isAbandoned(dir: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -9,8 +9,8 @@ import { rtkitRoot } from "../../src/core/paths.ts";
 import { buildDevicePrograms } from "../device/support.ts";
 import { bundle, startPython, startTypeScript } from "../sdk/support.ts";
 
-async function scratchFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "rtkit-init-"));
+async function scratchFolder(parent: string = tmpdir()): Promise<string> {
+  const folder = await mkdtemp(join(parent, "rtkit-init-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
@@ -48,6 +48,20 @@ it("fills an empty folder and leaves it where it is", async () => {
   expect((await readdir(dir)).toSorted()).toEqual([".gitignore", "README.md", "node_modules", "nodes", "rtkit.yaml"]);
   // The SDK under its name, for editors and for `node nodes/logger.ts`.
   expect(await readlink(join(dir, "node_modules", "rtnode"))).toBe(join(rtkitRoot, "src", "sdk", "typescript"));
+});
+
+it("fills an empty folder that is on another file system than its parent", async () => {
+  const elsewhere = await scratchFolder("/dev/shm");
+  const link = join(await scratchFolder(), "robot");
+  await symlink(elsewhere, link);
+  await initProject(link);
+  expect((await readdir(elsewhere)).toSorted()).toEqual([
+    ".gitignore",
+    "README.md",
+    "node_modules",
+    "nodes",
+    "rtkit.yaml",
+  ]);
 });
 
 it("refuses a folder that holds something, and changes nothing", async () => {

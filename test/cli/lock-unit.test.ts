@@ -56,6 +56,16 @@ test.each(["use", "locked"] as const)(
   },
 );
 
+test("a folder that no lock can be written to is said before the archive is asked", async () => {
+  // Nobody can make anything in sysfs, not even root.
+  const project = projectOf("/sys", []);
+  await expect(lockedPackages(context, project, { mirror, mode: "use" })).rejects.toMatchObject({
+    code: "RTK_FILE_ACCESS",
+    message: expect.stringMatching(/^cannot use \/sys: /) as string,
+  });
+  expect(events).toEqual([]);
+});
+
 test("--locked refuses a project that asks for more, says what, and leaves the lock alone", async () => {
   const project = await projectWith(lockOf(projectOf("/p", [])), ["htop", "nano"]);
   const path = join(project.dir, "rtkit.lock");

@@ -4,6 +4,7 @@ import { checkImports } from "../../bundle/imports.ts";
 import type { Project } from "../../config/model.ts";
 import { throwIfAny } from "../../core/errors.ts";
 import { removeTree } from "../../core/remove.ts";
+import { requireWritable } from "../../core/system-error.ts";
 import type { Toolbox } from "../../core/toolbox.ts";
 import { assemble, type OutputFile } from "../../image/assemble.ts";
 import { bootStep, planBoot } from "../../image/boot-step.ts";
@@ -81,9 +82,15 @@ interface Bundled extends BundledNodes {
   readonly tools: Toolbox;
 }
 
-/** Builds a project's image. Steps that do not need each other's output run at the same time. */
+/**
+ * Builds a project's image. Steps that do not need each other's output run at the same time. Throws RTK_FILE_ACCESS before
+ * it begins where `out/<board>/` cannot be written.
+ */
 export async function buildImage(context: Context, project: Project, options: BuildOptions): Promise<BuildResult> {
   const { board, nodes } = project;
+  const outDir = join(project.dir, "out", board.name);
+  // What is made goes there minutes from now.
+  await requireWritable(outDir);
   const outputs: StepOutput[] = [];
   const run = async (inner: Context, step: Step): Promise<StepOutput> => {
     const output = await runStep(inner, step);
@@ -174,7 +181,6 @@ export async function buildImage(context: Context, project: Project, options: Bu
     layout.partitions.map(async (partition) => ({ partition, output: await outputOf(inner, partition) })),
   );
 
-  const outDir = join(project.dir, "out", board.name);
   const name = `${project.name}-${board.name}`;
   // Two builds of one board at the same time would leave files of both.
   const { cached: isKept, ...written } = await inTurn(context, outDir, async () => {

@@ -1,7 +1,8 @@
-import { relative } from "node:path";
+import { dirname, relative } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Project } from "../../config/model.ts";
 import { RtkitError, usageError } from "../../core/errors.ts";
+import { requireWritable } from "../../core/system-error.ts";
 import { showAsStep } from "../../pipeline/show.ts";
 import type { Context } from "../../pipeline/step.ts";
 import type { Sources } from "../../rootfs/downloads.ts";
@@ -42,7 +43,8 @@ export type LockMode = "use" | "locked" | "update" | "preview";
 /**
  * The packages of a project's image: from `rtkit.lock` when it has them, else from the archive, and then the lock is
  * written. `locked` throws RTK_LOCK_DRIFT instead; `update` asks the archive in any case, `preview` does so and writes
- * nothing. Otherwise throws RTK_LOCK_INVALID, RTK_NODEJS_TWICE and what {@link resolveLock} and {@link chooseNodejs} throw.
+ * nothing. Otherwise throws RTK_LOCK_INVALID, RTK_NODEJS_TWICE, RTK_FILE_ACCESS where no lock can be written, and what
+ * {@link resolveLock} and {@link chooseNodejs} throw.
  */
 export async function lockedPackages(
   context: Context,
@@ -61,6 +63,8 @@ export async function lockedPackages(
     return { lock: before, sources: sourcesOf(before, mirror), moved: [], lockChange: "none" };
   }
   if (options.mode === "locked") throw drift(path, unmet);
+  // Here another lock is written for certain, once the archive was asked.
+  if (options.mode === "use") await requireWritable(dirname(path));
   return showAsStep(context, LOCK_STEP.name, async () => {
     const step = {
       ...context,

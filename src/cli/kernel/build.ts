@@ -1,5 +1,6 @@
 import { join, relative } from "node:path";
 import { Command } from "commander";
+import { requireWritable } from "../../core/system-error.ts";
 import { formatSize } from "../../core/units.ts";
 import { inTurn } from "../../pipeline/builds.ts";
 import { runStep } from "../../pipeline/cache.ts";
@@ -21,11 +22,13 @@ export const buildCommand: CommandMaker = (onEnd) =>
           const rows = [KERNEL_ROWS.toolchain, KERNEL_ROWS.config, KERNEL_ROWS.build];
           context.emit({ type: "plan", steps: kernelRows(rows) });
           const project = await loadKernelProject(context, options);
+          const outDir = join(project.dir, "out", project.board.name);
+          // What is compiled goes there minutes from now.
+          await requireWritable(outDir);
           return withCaches(context, project, async (inner) => {
             const job = await prepareJob(inner, project, options);
             const configuration = await configureKernel(inner, job, runStep);
             const output = await buildKernel(inner, job, configuration, runStep);
-            const outDir = join(project.dir, "out", project.board.name);
             const kernel = await inTurn(inner, outDir, async () => publishKernel(output, outDir));
             const { unstuck } = configuration;
             return {
