@@ -3,7 +3,8 @@
 Request: {entry, project, vendor, sdk}: absolute paths.
 Result: {entry, name, package, roots, files: [{name, source, sha256}],
 distributions: [{name, version, licence, requires}], undescribed: [module], sdk: whether the SDK is used,
-imports: [{module, file, line, column, neededBy}], errors: [{code, message, hint, file, line, column}], warnings: [{message, file, line, column}]}.
+imports: [{module, insteadOf: [[module]], file, line, column, neededBy}],
+errors: [{code, message, hint, file, line, column}], warnings: [{message, file, line, column}]}.
 It runs on the target's version of Python, so that what it parses is what the board accepts.
 """
 
@@ -94,8 +95,9 @@ def scan(request):
         "undescribed": sorted(contents.undescribed),
         "sdk": any(name.startswith("rt-sdk/") for name in contents.files),
         "imports": [
-            {"module": module, "file": file, "line": line, "column": column, "neededBy": needed_by}
-            for module, (file, line, column, needed_by) in sorted(graph.imports.items())
+            {"module": module, "insteadOf": instead_of, "file": file, "line": line, "column": column, "neededBy": by}
+            for (module, instead_of), (file, line, column, by) in sorted(graph.imports.items())
+            if not instead_of or (module, ()) not in graph.imports
         ],
         "errors": [as_error(error) for error in dict.fromkeys([*graph.errors, *contents.errors])],
         "warnings": [
