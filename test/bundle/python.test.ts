@@ -139,6 +139,31 @@ describe("a bundle does what the program does", () => {
       "main.py",
     ));
 
+  test("dynamic imports that count from a package they name", () =>
+    expectSame(
+      {
+        "main.py": [
+          "from importlib import import_module",
+          "print(import_module('..one', package='arm.parts').N, import_module('..parts.two', 'arm.parts').N)",
+          "print(import_module('..', 'arm.parts').__name__, import_module('...three', 'arm.parts.deep').N)",
+          "for name in ('three', 'four'):",
+          "    print(import_module(f'..{name}', 'arm.parts').N)",
+          "try:",
+          "    import_module('...one', 'arm.parts')",
+          "except ImportError as error:",
+          "    print(error)",
+        ].join("\n"),
+        "arm/__init__.py": "",
+        "arm/one.py": "N = 1\n",
+        "arm/parts/__init__.py": "",
+        "arm/parts/deep/__init__.py": "",
+        "arm/parts/two.py": "N = 2\n",
+        "arm/three.py": "N = 3\n",
+        "arm/four.py": "N = 4\n",
+      },
+      "main.py",
+    ));
+
   test("plugins that a package finds in its own folder, or under its own name", () =>
     expectSame(
       {

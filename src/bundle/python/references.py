@@ -2,6 +2,7 @@
 
 import ast
 import re
+from importlib.util import resolve_name
 from typing import NamedTuple
 
 from conditions import truth
@@ -156,8 +157,11 @@ class References(ast.NodeVisitor):
             package = keyword.value if keyword.arg == "package" else package
         level = len(name) - len(name.lstrip("."))
         if level and package is not None and isinstance(package, ast.Constant) and isinstance(package.value, str):
-            name, level = f"{package.value}{'.' * (level == 1)}{name.lstrip('.')}", 0
-        name = name.lstrip(".")
+            try:
+                name, level = f"{resolve_name('.' * level, package.value)}.{name[level:]}", 0
+            except ImportError:  # it leads out of the top-level package
+                name, level, complete = "", 0, False
+        name = name.strip(".") if complete else name.lstrip(".")
         if complete:
             if name or level:
                 self._add(node, level, name, None)
