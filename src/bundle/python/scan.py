@@ -36,7 +36,7 @@ def has_relative_import(tree):
 
 
 def search_path(entry, project, tree, column_of):
-    """(root of the entry, its package or None, local folders in order, sys.path edits that leave the base)."""
+    """(root of the entry, its package or None, local roots in order, sys.path edits that leave the base)."""
     folder = os.path.dirname(entry)
     above = package_root(folder)
     relative = tree is not None and has_relative_import(tree)
@@ -55,7 +55,11 @@ def search_path(entry, project, tree, column_of):
     order = [*reversed(front), first, project, os.path.join(project, "src"), *back]
     if not package and above != folder and is_inside(above, base):
         order.append(above)
-    return base, package, [path for path in dict.fromkeys(order) if os.path.isdir(path)], outside
+    # The project's folders are there for imports of its own modules. A secrets.py of the team does not stand in for
+    # Python's, nor does it when the program appends its folder to sys.path, behind the standard library.
+    shadowing = {*front, first}
+    roots = [Root(path, False, path not in shadowing) for path in dict.fromkeys(order) if os.path.isdir(path)]
+    return base, package, roots, outside
 
 
 def scan(request):
@@ -71,11 +75,10 @@ def scan(request):
     parsed = Sources([]).parse(entry, library=False, quiet=True)
     base, package, local, outside = search_path(entry, project, *(parsed or (None, None)))
     layout = Layout(base, project, vendor, sdk)
-    roots = [Root(folder, False) for folder in local]
-    roots += [Root(folder, True) for folder in (vendor, sdk) if os.path.isdir(folder)]
+    roots = [*local, *(Root(folder, True) for folder in (vendor, sdk) if os.path.isdir(folder))]
 
     graph = Graph(Finder(roots), project, os.path.dirname(entry))
-    graph.walk(Found("module", entry, (), Root(local[0], False)), package)
+    graph.walk(Found("module", entry, (), local[0]), package)
     contents = Contents(layout)
     contents.add_graph(graph)
     for edit in outside:
