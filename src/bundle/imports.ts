@@ -14,15 +14,14 @@ export function checkImports(scanned: readonly ScannedNode[], available: Readonl
     const { file, line, column } = item.where;
     const key = `${item.module} ${file}:${line}:${column}`;
     if (available.has(item.module) || seen.has(key)) continue;
+    if (item.insteadOf.some((group) => group.every((module) => available.has(module)))) continue;
     // Two nodes that share a module share its mistakes.
     seen.add(key);
     const by = item.neededBy === null ? "" : ` (imported by the vendored ${item.neededBy})`;
-    errors.push(
-      usageError("RTK_BUNDLE_MODULE", `there is no Python module ${item.module} in the project or in the image${by}`, {
-        where: item.where,
-        hint: hint(item, available),
-      }),
-    );
+    const tried = new Set(item.insteadOf.flat().filter((module) => module !== item.module && !available.has(module)));
+    const instead = tried.size === 0 ? "" : `, nor ${[...tried].join(", ")}, which it stands in for`;
+    const message = `there is no Python module ${item.module} in the project or in the image${instead}${by}`;
+    errors.push(usageError("RTK_BUNDLE_MODULE", message, { where: item.where, hint: hint(item, available) }));
   }
   return errors;
 }

@@ -15,7 +15,7 @@ import {
 import { moveError, movePlace } from "./places.ts";
 import { debianPackage, normalizeName } from "./python-modules.ts";
 import { requiredModules } from "./requirements.ts";
-import { bundleName, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
+import { bundleName, type ImageImport, type ScannedNode, type ScanOptions } from "./scanned-node.ts";
 
 const SCRIPTS = join(rtkitRoot, "src", "bundle", "python");
 
@@ -34,7 +34,7 @@ interface ScanResult {
   /** Vendored modules that no distribution lists. */
   readonly undescribed: readonly string[];
   readonly sdk: boolean;
-  readonly imports: readonly (PythonPlace & { readonly module: string; readonly neededBy: string | null })[];
+  readonly imports: readonly (PythonPlace & Pick<ImageImport, "module" | "insteadOf" | "neededBy">)[];
   readonly warnings: readonly (PythonPlace & { readonly message: string })[];
 }
 
@@ -73,6 +73,7 @@ export async function scanPython(project: Project, node: NodeConfig, options: Sc
     sdk: result.sdk,
     imports: result.imports.map((item) => ({
       module: item.module,
+      insteadOf: item.insteadOf,
       neededBy: item.neededBy,
       where: movePlace(place(item), real, project.dir),
       required: required.has(item.module),

@@ -26,6 +26,8 @@ export interface BundleWarning {
 export interface ImageImport {
   /** Its top-level name: `numpy`. */
   readonly module: string;
+  /** Of a fallback: groups of modules that are tried first. Where the image has all of one group, this one is not needed. */
+  readonly insteadOf: readonly (readonly string[])[];
   /** The import in the project that leads to it. */
   readonly where: Place;
   /** The vendored module that imports it, or null when the project itself does. */

@@ -5,10 +5,11 @@ import { nodeOf } from "./robot.ts";
 function check(
   module: string,
   available: string[],
-  more: { required?: boolean; neededBy?: string } = {},
+  more: { required?: boolean; neededBy?: string; insteadOf?: string[][] } = {},
 ): (string | undefined)[] {
   const where = { file: "/robot/main.py", line: 3, column: 1 };
-  const imports = [{ module, where, neededBy: more.neededBy ?? null, required: more.required ?? false }];
+  const { insteadOf = [], neededBy = null, required = false } = more;
+  const imports = [{ module, where, insteadOf, neededBy, required }];
   const node = nodeOf("/robot", "main.py");
   const scanned = {
     node,
@@ -41,6 +42,21 @@ describe("checkImports", () => {
       hint,
     ]),
   );
+
+  test("a fallback is needed where the image has none of what is tried first", () => {
+    const insteadOf = [["cv2", "numpy"], ["PIL"]];
+    expect(check("mock", ["cv2", "numpy"], { insteadOf })).toEqual([]);
+    expect(check("mock", ["PIL"], { insteadOf })).toEqual([]);
+    expect(check("mock", ["mock"], { insteadOf })).toEqual([]);
+    expect(check("mock", ["numpy"], { insteadOf })).toEqual([
+      "RTK_BUNDLE_MODULE",
+      "there is no Python module mock in the project or in the image, nor cv2, PIL, which it stands in for",
+      "add python3-mock to image.packages, or vendor it",
+    ]);
+    expect(check("RPi", [], { insteadOf: [["RPi"]] }).at(1)).toBe(
+      "there is no Python module RPi in the project or in the image",
+    );
+  });
 
   test("a likely name", () =>
     expect(check("asynico", ["asyncio", "_asyncio"]).at(2)).toBe(

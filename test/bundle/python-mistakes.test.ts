@@ -14,6 +14,7 @@ import {
   scan,
   temporaryFolder,
   writeFiles,
+  type Files,
 } from "./robot.ts";
 
 describe("mistakes of a Python node, all at once, each with its place", () => {
@@ -150,6 +151,14 @@ describe("mistakes of a Python node, all at once, each with its place", () => {
   });
 });
 
+/** `module` of what the image has to have, and `module | other` where it is a fallback for other imports. */
+async function needed(files: Files): Promise<string[]> {
+  const { scanned } = await scan(files, "main.py");
+  return scanned.imports.map(({ module, insteadOf }) =>
+    [module, ...insteadOf.map((group) => group.join("+"))].join(" | "),
+  );
+}
+
 describe("what the image has to have", () => {
   test("modules that are neither local nor caught, with their first place", async () => {
     const { dir, scanned } = await scan(
@@ -167,12 +176,57 @@ describe("what the image has to have", () => {
     const main = join(dir, "main.py");
     const lib = join(dir, "lib/a.py");
     expect(scanned.imports).toEqual([
-      { module: "numpy", neededBy: null, required: false, where: { file: main, line: 1, column: 8 } },
-      { module: "scipy", neededBy: null, required: false, where: { file: lib, line: 2, column: 12 } },
-      { module: "serial", neededBy: null, required: false, where: { file: lib, line: 4, column: 12 } },
-      { module: "urllib3", neededBy: "vend", required: true, where: { file: main, line: 4, column: 8 } },
-      { module: "yaml", neededBy: null, required: true, where: { file: main, line: 2, column: 1 } },
+      { module: "numpy", insteadOf: [], neededBy: null, required: false, where: { file: main, line: 1, column: 8 } },
+      { module: "scipy", insteadOf: [], neededBy: null, required: false, where: { file: lib, line: 2, column: 12 } },
+      { module: "serial", insteadOf: [], neededBy: null, required: false, where: { file: lib, line: 4, column: 12 } },
+      { module: "urllib3", insteadOf: [], neededBy: "vend", required: true, where: { file: main, line: 4, column: 8 } },
+      { module: "yaml", insteadOf: [], neededBy: null, required: true, where: { file: main, line: 2, column: 1 } },
     ]);
+  });
+
+  test("of a fallback, what is tried first, or the fallback and all that it imports", async () => {
+    const main = [
+      "try:\n    import tomllib\nexcept ModuleNotFoundError:\n    import tomli as tomllib",
+      "try:\n    from RPi import GPIO\nexcept (ImportError, RuntimeError):\n    import fake_gpio as GPIO",
+      "try:\n    import a1, a2\n    open('x')\nexcept Exception:\n    try:\n        import b\n    except ImportError:\n        import c",
+      "def late():\n    try:\n        if input():\n            import d1\n        else:\n            import d2\n    except ImportError:\n        import e",
+    ];
+    expect(await needed({ "main.py": main.join("\n"), "fake_gpio.py": "import mock\n" })).toEqual([
+      "c | a1+a2 | b",
+      "e | d1 | d2",
+      "mock | RPi",
+      "tomli | tomllib",
+    ]);
+  });
+
+  test("no fallback for what the project or the vendor folder has", async () => {
+    const main = [
+      "try:\n    from drivers import imu\nexcept ImportError:\n    import other_imu as imu",
+      "try:\n    import yam.fast\nexcept ImportError:\n    import other_yam",
+    ];
+    const files = { "drivers/__init__.py": "", "drivers/imu.py": "", "vendor/yam/__init__.py": "" };
+    expect(await needed({ ...files, "main.py": main.join("\n"), "vendor/yam/fast.py": "" })).toEqual([]);
+  });
+
+  test("the fallback, where the project cannot have what is tried first, or something else asks for it", async () => {
+    const main = [
+      "try:\n    from drivers import imo\nexcept ImportError:\n    import other_imu",
+      "try:\n    import drivers._fast\nexcept ImportError:\n    import slow",
+      "try:\n    import x\nexcept ImportError:\n    import y",
+      "import y",
+      "try:\n    open('x')\nexcept Exception:\n    import z",
+      "try:\n    import x\nexcept ValueError:\n    import v",
+    ];
+    const files = { "drivers/__init__.py": "", "drivers/_fast.cpython-313-aarch64-linux-gnu.so": "" };
+    expect(await needed({ ...files, "main.py": main.join("\n") })).toEqual(["other_imu", "slow", "v", "x", "y", "z"]);
+  });
+
+  test("not what is only run where a caught import went well", async () => {
+    const main = [
+      "try:\n    import numpy\nexcept ImportError:\n    ok = False\nelse:\n    from np_backend import X",
+      "try:\n    open('x')\nexcept Exception:\n    pass\nelse:\n    import y",
+    ];
+    expect(await needed({ "main.py": main.join("\n") })).toEqual(["y"]);
   });
 
   test("a vendored namespace leaves the rest of it to the image", async () => {

@@ -139,6 +139,31 @@ describe("a bundle does what the program does", () => {
       "main.py",
     ));
 
+  test("dynamic imports that count from a package they name", () =>
+    expectSame(
+      {
+        "main.py": [
+          "from importlib import import_module",
+          "print(import_module('..one', package='arm.parts').N, import_module('..parts.two', 'arm.parts').N)",
+          "print(import_module('..', 'arm.parts').__name__, import_module('...three', 'arm.parts.deep').N)",
+          "for name in ('three', 'four'):",
+          "    print(import_module(f'..{name}', 'arm.parts').N)",
+          "try:",
+          "    import_module('...one', 'arm.parts')",
+          "except ImportError as error:",
+          "    print(error)",
+        ].join("\n"),
+        "arm/__init__.py": "",
+        "arm/one.py": "N = 1\n",
+        "arm/parts/__init__.py": "",
+        "arm/parts/deep/__init__.py": "",
+        "arm/parts/two.py": "N = 2\n",
+        "arm/three.py": "N = 3\n",
+        "arm/four.py": "N = 4\n",
+      },
+      "main.py",
+    ));
+
   test("plugins that a package finds in its own folder, or under its own name", () =>
     expectSame(
       {
@@ -290,6 +315,33 @@ describe("a bundle does what the program does", () => {
       },
       "main.py",
     ));
+
+  test("a file in the project's folder does not shadow it, unless the program puts that in front", async () => {
+    const lines = ["import os, sys", "ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))"];
+    const uses = ["import secrets, calendar, own", "print(hasattr(secrets, 'KEY'), hasattr(calendar, 'MINE'), own.X)"];
+    const files = {
+      "secrets.py": "KEY = 'robot'\n",
+      "src/calendar.py": "MINE = 1\n",
+      "nodes/appends.py": [...lines, "sys.path.append(ROOT)", ...uses].join("\n"),
+      "nodes/inserts.py": [...lines, "sys.path.insert(0, ROOT)", ...uses].join("\n"),
+      "nodes/plain.py": uses.join("\n"),
+      "own.py": "X = 1\n",
+    };
+    for (const name of ["appends", "inserts"]) {
+      const { dir, scanned } = await scan(files, `nodes/${name}.py`);
+      const plain = await outcome("python3", ["-B", join(dir, `nodes/${name}.py`)], dir);
+      expect(plain.stdout).toBe(`${name === "inserts" ? "True" : "False"} False 1\n`);
+      const output = await build(scanned);
+      expect(await outcome("python3", ["-I", "-B", join(output.dir, "node.pyz")], dir)).toEqual(plain);
+    }
+    for (const name of ["appends", "plain"]) {
+      const found = (await names(files, `nodes/${name}.py`)).filter((file) => file.endsWith(".py"));
+      expect(found).toEqual(["__main__.py", `app-src/nodes/${name}.py`, "app-src/own.py"]);
+    }
+  });
+
+  test("a module of the project with a name that only another system's Python has", () =>
+    expectSame({ "nodes/main.py": "import msvcrt\nprint(msvcrt.MINE)\n", "msvcrt.py": "MINE = 1\n" }, "nodes/main.py"));
 
   test("a folder of data does not shadow the standard library", () =>
     expectSame(

@@ -2,14 +2,17 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import NamedTuple
 
 
 class Root(NamedTuple):
-    """A folder of the module search path. Of a library, whole top-level packages are taken, not single modules."""
+    """A folder of the module search path. Of a library, whole top-level packages are taken, not single modules. In one that
+    is `behind` the standard library, none of that one's names are looked for."""
 
     folder: str
     library: bool
+    behind: bool = False
 
 
 class Found(NamedTuple):
@@ -33,7 +36,8 @@ class Finder:
 
     def top(self, name):
         """Finds a top-level module in the roots, or None."""
-        return self._find(name, [(root.folder, root) for root in self.roots])
+        standard = is_standard(name)
+        return self._find(name, [(root.folder, root) for root in self.roots if not (standard and root.behind)])
 
     def child(self, package, name):
         """Finds a submodule of a package that was found, or None."""
@@ -81,6 +85,12 @@ class Finder:
 def is_extension(name):
     """True for the file name of a compiled extension module."""
     return name.endswith((".so", ".pyd"))
+
+
+def is_standard(name):
+    """True for a top-level module of this Python's standard library. Those of other systems, and those that a
+    distribution leaves out, have names that a program may use."""
+    return name in sys.stdlib_module_names and find_spec(name) is not None
 
 
 def always_there(name):

@@ -2,11 +2,15 @@
 
 import ast
 import re
+from importlib.util import resolve_name
 from typing import NamedTuple
 
 from conditions import truth
 
 CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+
+# Statements that are run whole, where others may leave out what is inside them.
+SIMPLE = (ast.Import, ast.ImportFrom, ast.Expr, ast.Assign, ast.AnnAssign)
 
 # Calls whose first argument, when it is a literal, names a package (importlib.resources, pkgutil, pkg_resources).
 RESOURCE_CALLS = {
@@ -33,6 +37,7 @@ class Reference(NamedTuple):
     conditional: bool  # run only under a condition that the source alone does not decide
     every: bool  # every module of the package: the name's last part is computed at run time
     mention: bool  # only a text that may name a module of the project, for a logging configuration or a table of plugins
+    instead_of: tuple  # groups of references: where all of one group can be imported, this one is not run
 
 
 class References(ast.NodeVisitor):
@@ -49,6 +54,7 @@ class References(ast.NodeVisitor):
         self._optional = False
         self._deferred = False
         self._conditional = False
+        self._instead_of = ()
         self._statements_only = statements_only
 
     def generic_visit(self, node):
@@ -99,10 +105,11 @@ class References(ast.NodeVisitor):
             self._branch(node.orelse, conditional=value is None)
 
     def visit_Try(self, node):
-        self._branch(node.body, optional=any(_catches(handler) for handler in node.handlers))
+        caught = any(_catches(handler) for handler in node.handlers)
+        tried = self._tried(node.body, caught)
         for handler in node.handlers:
-            self._branch(handler.body, deferred=True)
-        self._branch(node.orelse)
+            self._branch(handler.body, deferred=True, instead_of=tried if _is_for_imports(handler) else ())
+        self._branch(node.orelse, optional=caught and tried != ())
         self._branch(node.finalbody)
 
     visit_TryStar = visit_Try
@@ -120,14 +127,28 @@ class References(ast.NodeVisitor):
 
     visit_AsyncFunctionDef = visit_FunctionDef
 
-    def _branch(self, body, optional=False, deferred=False, conditional=False):
-        before = self._optional, self._deferred, self._conditional
+    def _tried(self, body, caught):
+        """Visits the body of a try statement. Returns the groups of its imports that make a fallback needless: all that
+        are sure to be run are one group; where none is, each other one is a group of its own."""
+        sure, unsure = [], []
+        for statement in body:
+            before = len(self.found)
+            self._branch([statement], optional=caught)
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            named = [reference for reference in self.found[before:] if not (reference.every or reference.mention)]
+            (sure if isinstance(statement, SIMPLE) else unsure).extend(named)
+        return (tuple(sure),) if sure else tuple((reference,) for reference in unsure)
+
+    def _branch(self, body, optional=False, deferred=False, conditional=False, instead_of=()):
+        before = self._optional, self._deferred, self._conditional, self._instead_of
         self._optional |= optional
         self._deferred |= deferred
         self._conditional |= conditional
+        self._instead_of += instead_of
         for statement in body:
             self.visit(statement)
-        self._optional, self._deferred, self._conditional = before
+        self._optional, self._deferred, self._conditional, self._instead_of = before
 
     def _dynamic(self, node):
         name, complete = _prefix(node.args[0])
@@ -136,8 +157,11 @@ class References(ast.NodeVisitor):
             package = keyword.value if keyword.arg == "package" else package
         level = len(name) - len(name.lstrip("."))
         if level and package is not None and isinstance(package, ast.Constant) and isinstance(package.value, str):
-            name, level = f"{package.value}{'.' * (level == 1)}{name.lstrip('.')}", 0
-        name = name.lstrip(".")
+            try:
+                name, level = f"{resolve_name('.' * level, package.value)}.{name[level:]}", 0
+            except ImportError:  # it leads out of the top-level package
+                name, level, complete = "", 0, False
+        name = name.strip(".") if complete else name.lstrip(".")
         if complete:
             if name or level:
                 self._add(node, level, name, None)
@@ -158,7 +182,7 @@ class References(ast.NodeVisitor):
         self.lists = True
 
     def _add(self, place, level, module, names, optional=False, every=False, mention=False):
-        flags = (self._optional or optional, self._deferred, self._conditional, every, mention)
+        flags = (self._optional or optional, self._deferred, self._conditional, every, mention, self._instead_of)
         self.found.append(Reference(level, module, names, place.lineno, self._column_of(place), *flags))
 
 
@@ -192,6 +216,11 @@ def _catches(handler):
     if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
         if ast.unparse(last.value.func) in ("sys.exit", "exit", "quit", "os._exit"):
             return False
+    return _is_for_imports(handler)
+
+
+def _is_for_imports(handler):
+    """True when the handler is run for a failed import."""
     if handler.type is None:
         return True
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]

@@ -3,7 +3,8 @@
 Request: {entry, project, vendor, sdk}: absolute paths.
 Result: {entry, name, package, roots, files: [{name, source, sha256}],
 distributions: [{name, version, licence, requires}], undescribed: [module], sdk: whether the SDK is used,
-imports: [{module, file, line, column, neededBy}], errors: [{code, message, hint, file, line, column}], warnings: [{message, file, line, column}]}.
+imports: [{module, insteadOf: [[module]], file, line, column, neededBy}],
+errors: [{code, message, hint, file, line, column}], warnings: [{message, file, line, column}]}.
 It runs on the target's version of Python, so that what it parses is what the board accepts.
 """
 
@@ -35,7 +36,7 @@ def has_relative_import(tree):
 
 
 def search_path(entry, project, tree, column_of):
-    """(root of the entry, its package or None, local folders in order, sys.path edits that leave the base)."""
+    """(root of the entry, its package or None, local roots in order, sys.path edits that leave the base)."""
     folder = os.path.dirname(entry)
     above = package_root(folder)
     relative = tree is not None and has_relative_import(tree)
@@ -54,7 +55,11 @@ def search_path(entry, project, tree, column_of):
     order = [*reversed(front), first, project, os.path.join(project, "src"), *back]
     if not package and above != folder and is_inside(above, base):
         order.append(above)
-    return base, package, [path for path in dict.fromkeys(order) if os.path.isdir(path)], outside
+    # The project's folders are there for imports of its own modules. A secrets.py of the team does not stand in for
+    # Python's, nor does it when the program appends its folder to sys.path, behind the standard library.
+    shadowing = {*front, first}
+    roots = [Root(path, False, path not in shadowing) for path in dict.fromkeys(order) if os.path.isdir(path)]
+    return base, package, roots, outside
 
 
 def scan(request):
@@ -70,11 +75,10 @@ def scan(request):
     parsed = Sources([]).parse(entry, library=False, quiet=True)
     base, package, local, outside = search_path(entry, project, *(parsed or (None, None)))
     layout = Layout(base, project, vendor, sdk)
-    roots = [Root(folder, False) for folder in local]
-    roots += [Root(folder, True) for folder in (vendor, sdk) if os.path.isdir(folder)]
+    roots = [*local, *(Root(folder, True) for folder in (vendor, sdk) if os.path.isdir(folder))]
 
     graph = Graph(Finder(roots), project, os.path.dirname(entry))
-    graph.walk(Found("module", entry, (), Root(local[0], False)), package)
+    graph.walk(Found("module", entry, (), local[0]), package)
     contents = Contents(layout)
     contents.add_graph(graph)
     for edit in outside:
@@ -94,8 +98,9 @@ def scan(request):
         "undescribed": sorted(contents.undescribed),
         "sdk": any(name.startswith("rt-sdk/") for name in contents.files),
         "imports": [
-            {"module": module, "file": file, "line": line, "column": column, "neededBy": needed_by}
-            for module, (file, line, column, needed_by) in sorted(graph.imports.items())
+            {"module": module, "insteadOf": instead_of, "file": file, "line": line, "column": column, "neededBy": by}
+            for (module, instead_of), (file, line, column, by) in sorted(graph.imports.items())
+            if not instead_of or (module, ()) not in graph.imports
         ],
         "errors": [as_error(error) for error in dict.fromkeys([*graph.errors, *contents.errors])],
         "warnings": [
