@@ -19,6 +19,14 @@ const line = fc
   .oneof(fc.nat(100), fc.nat(5000), fc.nat(2 * RING))
   .map((length) => "abcdefghij".repeat(length / 10 + 1).slice(0, length));
 
+/** Starts the program with a pipe for standard error that is full: its reading end stays open, and nobody reads. */
+async function driveUnread(program: string): Promise<{ driver: ReturnType<typeof drive>; fifo: string }> {
+  const script = 'exec 3<>"$1"; head -c 65536 /dev/zero >&3; shift; exec "$@" 2>&3';
+  const fifo = join(scratchDir("rtnode-log-"), "fifo");
+  await run(["mkfifo", fifo]);
+  return { driver: drive(["sh", "-c", script, "sh", fifo, program]), fifo };
+}
+
 describe.each(variants)("the log (%s)", (variant) => {
   let program = "";
   beforeAll(async () => {
@@ -72,11 +80,7 @@ describe.each(variants)("the log (%s)", (variant) => {
   });
 
   test("that nobody reads holds neither the loop up nor the end", async () => {
-    // A pipe that is full: the reading end stays open, and nothing is read.
-    const script = 'exec 3<>"$1"; head -c 65536 /dev/zero >&3; shift; exec "$@" 2>&3';
-    const fifo = join(scratchDir("rtnode-log-"), "fifo");
-    await run(["mkfifo", fifo]);
-    const driver = drive(["sh", "-c", script, "sh", fifo, program]);
+    const { driver } = await driveUnread(program);
     await driver.tell("ready");
     await driver.tell("loop 1000000 0");
     for (let i = 0; i < 200; i++) {
@@ -87,11 +91,7 @@ describe.each(variants)("the log (%s)", (variant) => {
   });
 
   test("waits for a reader who pauses: it gets every line that found room, and hears how many did not", async () => {
-    // A pipe that is full: the reading end stays open, and nothing is read for longer than a second.
-    const script = 'exec 3<>"$1"; head -c 65536 /dev/zero >&3; shift; exec "$@" 2>&3';
-    const fifo = join(scratchDir("rtnode-log-"), "fifo");
-    await run(["mkfifo", fifo]);
-    const driver = drive(["sh", "-c", script, "sh", fifo, program]);
+    const { driver, fifo } = await driveUnread(program);
     await driver.tell("ready");
     let expected = "\0".repeat(65_536);
     let lost = 0;
